@@ -1,0 +1,176 @@
+/** One HTTP exchange with a hard end: an answer as a whole, or a {@link BrokenExchange}; never neither. */
+import type { Buffer } from "node:buffer";
+import http from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from "node:http";
+import https from "node:https";
+import { BrokenExchange } from "./network.ts";
+import type { Phase } from "./network.ts";
+
+/** What TLS needs from a kubeconfig. PEM texts. */
+export interface TlsOptions {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly servername?: string;
+  /** False only where the kubeconfig says `insecure-skip-tls-verify`. */
+  readonly rejectUnauthorized?: boolean;
+}
+
+/** What is sent where, and how long that may take. */
+export interface Sending {
+  readonly url: URL;
+  readonly method: string;
+  readonly headers: OutgoingHttpHeaders;
+  readonly body?: string | undefined;
+  readonly tls: TlsOptions;
+  readonly agent: http.Agent;
+  /** From now to the headers of the answer (of {@link exchange}: to the end of its body), in milliseconds. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An answer that has begun. */
+export interface Begun {
+  readonly response: IncomingMessage;
+  /** Frees the socket at once, whatever state it is in. */
+  destroy(): void;
+  /** `cause` as an error of this exchange. */
+  broken(cause: BrokenExchange["stopped"], error?: unknown): BrokenExchange;
+}
+
+/** Sends, and resolves when the headers of the answer are there. Rejects with {@link BrokenExchange} only. */
+export function begin(sending: Sending): Promise<Begun> {
+  return new Promise((resolve, reject) => {
+    let phase: Phase = "connecting";
+    let settled = false;
+    let request: http.ClientRequest | undefined;
+    const broken = (cause: BrokenExchange["stopped"], error?: unknown): BrokenExchange => {
+      const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+      return new BrokenExchange(
+        cause,
+        phase,
+        typeof code === "string" ? code : "",
+        request?.reusedSocket === true,
+        typeof message === "string" ? message : "",
+      );
+    };
+    const settle = () => {
+      settled = true;
+      clearTimeout(timer);
+      sending.signal?.removeEventListener("abort", onAbort);
+    };
+    const fail = (error: BrokenExchange) => {
+      if (settled) return;
+      settle();
+      reject(error);
+      // Not waited for: under Deno some requests that are destroyed never report it.
+      request?.destroy();
+    };
+    const onAbort = () => fail(broken("aborted"));
+    // Referenced on purpose: a process whose only work is an idle socket may otherwise end early.
+    const timer = setTimeout(() => fail(broken("timeout")), sending.timeoutMs);
+    if (sending.signal?.aborted) return onAbort();
+    sending.signal?.addEventListener("abort", onAbort);
+
+    const { url } = sending;
+    try {
+      request = (url.protocol === "http:" ? http : https).request({
+        // An IPv6 address stands in brackets in a URL only.
+        host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+        port: url.port === "" ? (url.protocol === "http:" ? 80 : 443) : Number(url.port),
+        path: url.pathname + url.search,
+        method: sending.method,
+        headers: sending.headers,
+        agent: sending.agent,
+        ...sending.tls,
+      });
+    } catch (error) {
+      // Options that make no sense, such as a key that is no key.
+      return fail(broken("network", error));
+    }
+    request.on("socket", (socket) => {
+      const connected = url.protocol === "http:" ? "connect" : "secureConnect";
+      if (request?.reusedSocket || (url.protocol === "http:" && !socket.connecting)) {
+        phase = "waiting";
+      } else socket.once(connected, () => phase = "waiting");
+    });
+    request.on("error", (error) => fail(broken("network", error)));
+    request.on("response", (response) => {
+      if (settled) return request?.destroy();
+      phase = "reading";
+      settle();
+      // A response without a listener for errors would take the process with it.
+      response.on("error", () => {});
+      resolve({ response, destroy: () => request?.destroy(), broken });
+    });
+    request.end(sending.body);
+  });
+}
+
+/** A whole answer. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/** Sends and reads the whole answer, of at most `maxBytes`. Rejects with {@link BrokenExchange} only. */
+export async function exchange(sending: Sending, maxBytes: number): Promise<Answer> {
+  const started = performance.now();
+  const begun = await begin(sending);
+  const { response } = begun;
+  return await new Promise<Answer>((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    let settled = false;
+    const settle = () => {
+      settled = true;
+      clearTimeout(timer);
+      sending.signal?.removeEventListener("abort", onAbort);
+    };
+    const fail = (cause: BrokenExchange["stopped"], error?: unknown) => {
+      if (settled) return;
+      settle();
+      reject(begun.broken(cause, error));
+      begun.destroy();
+    };
+    const onAbort = () => fail("aborted");
+    const left = Math.max(0, sending.timeoutMs - (performance.now() - started));
+    const timer = setTimeout(() => fail("timeout"), left);
+    if (sending.signal?.aborted) return onAbort();
+    sending.signal?.addEventListener("abort", onAbort);
+
+    response.on("data", (chunk: Buffer) => {
+      if (settled) return;
+      size += chunk.length;
+      if (size > maxBytes) return fail("too large");
+      chunks.push(chunk);
+    });
+    response.on("end", () => {
+      if (settled) return;
+      if (!response.complete) return fail("cut");
+      settle();
+      resolve({
+        status: response.statusCode ?? 0,
+        headers: response.headers,
+        body: new TextDecoder().decode(joined(chunks, size)),
+      });
+    });
+    // Node and Deno differ in which of these they send when an answer is cut.
+    response.on("aborted", () => fail("cut"));
+    response.on("error", () => fail("cut"));
+    response.on("close", () => fail("cut"));
+  });
+}
+
+/** One array of all bytes. Most answers are one chunk: those are not copied. */
+function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
+  if (chunks.length === 1 && chunks[0] !== undefined) return chunks[0];
+  const all = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
+}
