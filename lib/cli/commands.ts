@@ -1,0 +1,204 @@
+/** The commands, as data: what help, completion and the parser need of each, and what it does. */
+import type { Context } from "./context.ts";
+import { ACQUIRING, BREAKING, HOLDING, OUTPUT, RUNNING, SPEAKING, TAKING, WHERE } from "./flags.ts";
+import type { Flag } from "./flags.ts";
+import type {
+  AcquireOptions,
+  BreakOptions,
+  ListOptions,
+  ReleaseOptions,
+  RenewOptions,
+  RunOptions,
+  StatusOptions,
+  VerifyOptions,
+} from "./options.ts";
+import {
+  acquireOptions,
+  breakOptions,
+  listOptions,
+  releaseOptions,
+  renewOptions,
+  runOptions,
+  statusOptions,
+  verifyOptions,
+} from "./resolve.ts";
+import type { Asked } from "./where.ts";
+
+/** What a command does; resolves with the exit code. */
+export type Execute<O> = (options: O, context: Context) => Promise<number>;
+
+/** What each command does. */
+export interface Handlers {
+  readonly run: Execute<RunOptions>;
+  readonly acquire: Execute<AcquireOptions>;
+  readonly release: Execute<ReleaseOptions>;
+  readonly verify: Execute<VerifyOptions>;
+  readonly renew: Execute<RenewOptions>;
+  readonly status: Execute<StatusOptions>;
+  readonly list: Execute<ListOptions>;
+  readonly break: Execute<BreakOptions>;
+}
+
+/** Options under a title, as help shows them. */
+export interface FlagGroup {
+  readonly title: string;
+  readonly flags: readonly Flag[];
+}
+
+/** One command. */
+export interface CommandSpec {
+  readonly name: string;
+  readonly summary: string;
+  /** What comes after the name. */
+  readonly usage: string;
+  readonly groups: readonly FlagGroup[];
+  readonly examples: readonly string[];
+  /** Its own exit codes; 0, 1 and 2 are everybody's. */
+  readonly exitCodes: readonly string[];
+  /** The words that its argument can be, for completion. */
+  readonly words: readonly string[];
+  /** Reads its options, throwing for what is wrong with them; what is returned does it. */
+  readonly prepare: (asked: Asked) => (context: Context) => Promise<number>;
+}
+
+/** The options that stand on every command, and may stand before it. */
+export const COMMON: readonly FlagGroup[] = [
+  { title: "Where:", flags: Object.values(WHERE) },
+  { title: "Log:", flags: Object.values(SPEAKING) },
+];
+
+const REACHING = [
+  "11  the cluster cannot be reached, or refuses",
+  "15  the record or the local state cannot be used",
+];
+const NOT_IN_TIME = "10  did not get the lock in time, or was dropped from the queue by a person";
+const SIGNALS = "130, 143  ended by SIGINT, SIGTERM; ticket and lock are given back first";
+const LOST = "12  the lock was lost";
+const NOT_HOLDER = "14  this job does not hold the lock and never did";
+
+/** All commands, in the order of help. */
+export function commands(handlers: Handlers): readonly CommandSpec[] {
+  return special(handlers).map((spec) => ({ ...spec, groups: [...spec.groups, ...COMMON] }));
+}
+
+/** The commands with what only they have. */
+function special(handlers: Handlers): readonly CommandSpec[] {
+  return [
+    {
+      name: "run",
+      summary: "hold the lock while a command runs",
+      usage: "<lock> [options] -- <command> [args...]",
+      groups: [
+        {
+          title: "Taking:",
+          flags: [...Object.values(TAKING), ...Object.values(RUNNING)],
+        },
+      ],
+      examples: [
+        "k8s-lock run deploy -- ./deploy.sh --fast",
+        "k8s-lock run deploy --timeout 15m --max-hold 1h -- make deploy",
+        "k8s-lock run backup --local --timeout 0 -- ./backup.sh",
+      ],
+      exitCodes: [
+        "the command's own, or 128 + N when signal N ended it",
+        NOT_IN_TIME,
+        LOST,
+        ...REACHING,
+        "126, 127  the command cannot be executed, is not found",
+        SIGNALS,
+      ],
+      words: [],
+      prepare: prepare(runOptions, handlers.run),
+    },
+    {
+      name: "acquire",
+      summary: "take the lock and keep it renewed in the background",
+      usage: "<lock> [options]",
+      groups: [
+        { title: "Taking:", flags: [...Object.values(TAKING), ...Object.values(ACQUIRING)] },
+        { title: "Result:", flags: [OUTPUT] },
+      ],
+      examples: [
+        "k8s-lock acquire deploy --timeout 15m",
+        "k8s-lock acquire deploy --watch-pid $$",
+        'k8s-lock acquire staging --no-renew --ttl 2h --description "trying the new cache"',
+      ],
+      exitCodes: [NOT_IN_TIME, LOST, ...REACHING, SIGNALS],
+      words: [],
+      prepare: prepare(acquireOptions, handlers.acquire),
+    },
+    {
+      name: "release",
+      summary: "give the lock back",
+      usage: "<lock> [options]",
+      groups: [{ title: "Which hold:", flags: [HOLDING.grant, HOLDING.strict] }],
+      examples: ["k8s-lock release deploy", 'k8s-lock release deploy --grant "$GRANT" --strict'],
+      exitCodes: [LOST, `${NOT_HOLDER} (--strict)`, ...REACHING],
+      words: [],
+      prepare: prepare(releaseOptions, handlers.release),
+    },
+    {
+      name: "verify",
+      summary: "exit 0 while this job still holds the lock",
+      usage: "<lock> [options]",
+      groups: [{ title: "Which hold:", flags: [HOLDING.grant, HOLDING.token] }],
+      examples: [
+        "k8s-lock verify deploy && ./deploy.sh",
+        "k8s-lock verify deploy --token 42",
+      ],
+      exitCodes: [`${LOST}: this job held it`, NOT_HOLDER, ...REACHING],
+      words: [],
+      prepare: prepare(verifyOptions, handlers.verify),
+    },
+    {
+      name: "renew",
+      summary: "renew once, for places with no background processes",
+      usage: "<lock> [options]",
+      groups: [{ title: "Which hold:", flags: [HOLDING.grant] }],
+      examples: ["k8s-lock renew deploy", 'k8s-lock renew deploy --grant "$GRANT"'],
+      exitCodes: [LOST, NOT_HOLDER, ...REACHING],
+      words: [],
+      prepare: prepare(renewOptions, handlers.renew),
+    },
+    {
+      name: "status",
+      summary: "holders, queue and last holders of a lock",
+      usage: "<lock> [options]",
+      groups: [{ title: "Result:", flags: [OUTPUT] }],
+      examples: ["k8s-lock status deploy", "k8s-lock status deploy --repo acme/shop -o json"],
+      exitCodes: REACHING,
+      words: [],
+      prepare: prepare(statusOptions, handlers.status),
+    },
+    {
+      name: "list",
+      summary: "all locks of the namespace",
+      usage: "[<lock>...] [options]",
+      groups: [{ title: "Result:", flags: [OUTPUT] }],
+      examples: ["k8s-lock list", "k8s-lock list -n ci -o json"],
+      exitCodes: REACHING,
+      words: [],
+      prepare: prepare(listOptions, handlers.list),
+    },
+    {
+      name: "break",
+      summary: "take the lock away from a holder, or drop a waiter",
+      usage: "<lock> [options]",
+      groups: [{ title: "Whom and how:", flags: Object.values(BREAKING) }],
+      examples: [
+        'k8s-lock break deploy --reason "runner is gone"',
+        "k8s-lock break deploy --grant 4fzv2m --yes",
+      ],
+      exitCodes: REACHING,
+      words: [],
+      prepare: prepare(breakOptions, handlers.break),
+    },
+  ];
+}
+
+function prepare<O>(resolve: (asked: Asked) => O, execute: Execute<O>): CommandSpec["prepare"] {
+  return (asked) => {
+    const options = resolve(asked);
+    return (context) => execute(options, context);
+  };
+}

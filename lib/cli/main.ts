@@ -1,0 +1,39 @@
+/** The program: from the process's arguments to its exit code. */
+import process from "node:process";
+import type { Output } from "./output.ts";
+
+/** How long the last lines of the log may take to be written at the end, in milliseconds. */
+const LAST_WORDS_MS = 500;
+
+/**
+ * Does what the arguments ask for and resolves with the exit code, when all output is written.
+ *
+ * @param args without the program's own name
+ */
+export async function cliMain(args: readonly string[]): Promise<number> {
+  const [mode, ...rest] = args;
+  // Processes of our own, which live long and in numbers: they load nothing of the command line.
+  if (mode === "__lifeline") {
+    return (await import("../host/lifeline_main.ts")).lifelineMain(rest);
+  }
+  if (mode === "__renewer") return (await import("./renewer_main.ts")).renewerMain(rest);
+
+  const { openOutput } = await import("./output.ts");
+  const { runProgram } = await import("./run_program.ts");
+  const stdout = openOutput(1);
+  const stderr = openOutput(2);
+  const code = await runProgram(args, {
+    env: process.env,
+    stdout,
+    stderr,
+    stdinIsTerminal: process.stdin.isTTY === true,
+  });
+  await flushed(stdout, stderr);
+  return code;
+}
+
+/** Results are waited for as long as their reader needs; the log is not. */
+async function flushed(stdout: Output, stderr: Output): Promise<void> {
+  await stdout.flush(Infinity);
+  await stderr.flush(LAST_WORDS_MS);
+}

@@ -1,0 +1,170 @@
+/**
+ * Each command's options: an option before its variable before the default.
+ *
+ * Everything here throws {@link CliError} (exit 2) for what is wrong.
+ */
+import { LEAST_TTL_MS, MAX_DURATION_MS } from "./durations.ts";
+import { Exit, usage } from "./errors.ts";
+import { ACQUIRING, BREAKING, HOLDING, OUTPUT, RUNNING, TAKING, WHERE } from "./flags.ts";
+import type { Flag } from "./flags.ts";
+import type { Given } from "./given.ts";
+import type {
+  AcquireOptions,
+  BreakOptions,
+  Format,
+  ListOptions,
+  ReleaseOptions,
+  RenewOptions,
+  RunOptions,
+  StatusOptions,
+  TakeOptions,
+  VerifyOptions,
+} from "./options.ts";
+import { neutral } from "./text.ts";
+import { lockOptions, targetOf, whereOptions } from "./where.ts";
+import type { Asked } from "./where.ts";
+
+const DEFAULT_TTL_MS = 60_000;
+/** So that no renewer lives for ever whose job is long gone. */
+const DEFAULT_MAX_HOLD_MS = 6 * 3600 * 1000;
+/** One attempt of version 3: it looked, and slept for so long. */
+const ATTEMPT_MS = 10_000;
+
+function takeOptions(asked: Asked): Omit<TakeOptions, "maxHoldMs"> {
+  const { given, ci } = asked;
+  const attempts = given.integer(TAKING.maxAttempts, 0);
+  const attemptsMs = attempts === null ? null : Math.min(attempts * ATTEMPT_MS, MAX_DURATION_MS);
+  const timeoutMs = given.duration(TAKING.timeout, 0);
+  return {
+    ...lockOptions(asked),
+    timeoutMs: timeoutMs === null || attemptsMs === null
+      ? timeoutMs ?? attemptsMs
+      : Math.min(timeoutMs, attemptsMs),
+    ttlMs: given.duration(TAKING.ttl, LEAST_TTL_MS) ?? DEFAULT_TTL_MS,
+    holder: neutral(given.text(TAKING.holder)?.text ?? "") || neutral(ci.holder),
+    description: neutral(given.text(TAKING.description)?.text ?? ci.description),
+    link: linkText(given.text(TAKING.link)?.text ?? ci.link),
+  };
+}
+
+/** A link as it is stored: one word. */
+function linkText(link: string): string {
+  return neutral(link).replace(/\s+/g, "%20");
+}
+
+export function runOptions(asked: Asked): RunOptions {
+  const example = `for example: k8s-lock run ${
+    neutral(asked.operands[0] ?? "deploy", 60)
+  } -- ./deploy.sh`;
+  if (asked.rest === null) throw usage(`run needs a command after "--"; ${example}`);
+  const [program, ...args] = asked.rest;
+  if (program === undefined) throw usage(`there is no command after "--"; ${example}`);
+  if (program === "") throw usage(`the command after "--" is empty; ${example}`);
+  return {
+    ...takeOptions({ ...asked, rest: null }),
+    maxHoldMs: asked.given.duration(TAKING.maxHold, 1000),
+    onLost: asked.given.choice(RUNNING.onLost, "kill"),
+    conflictExitCode: asked.given.integer(RUNNING.conflictExitCode, 0, 255) ?? Exit.notInTime,
+    command: [program, ...args],
+  };
+}
+
+export function acquireOptions(asked: Asked): AcquireOptions {
+  const { given } = asked;
+  const renewal = given.has(ACQUIRING.noRenew) ? "none" : "background";
+  if (renewal === "none") {
+    for (const flag of [TAKING.maxHold, ACQUIRING.watchPid]) {
+      const value = given.text(flag);
+      if (value?.typed) {
+        throw usage(
+          `${value.from} and --no-renew contradict each other: without renewals the lock is held for one TTL at most, so say --ttl`,
+        );
+      }
+    }
+  }
+  const watchPid = given.integer(ACQUIRING.watchPid, 1, 2 ** 31 - 1);
+  const maxHoldMs = given.duration(TAKING.maxHold, 1000);
+  const endless = watchPid !== null || renewal === "none";
+  return {
+    ...takeOptions(asked),
+    maxHoldMs: renewal === "none" ? null : maxHoldMs ?? (endless ? null : DEFAULT_MAX_HOLD_MS),
+    onBusy: given.choice(ACQUIRING.onBusy, "fail"),
+    watchPid,
+    renewal,
+    output: formatOf(given),
+  };
+}
+
+export function releaseOptions(asked: Asked): ReleaseOptions {
+  return {
+    ...lockOptions(asked),
+    grant: grantOf(asked.given, HOLDING.grant),
+    nothing: asked.given.has(HOLDING.strict) ? "error" : "fine",
+  };
+}
+
+export function verifyOptions(asked: Asked): VerifyOptions {
+  return {
+    ...lockOptions(asked),
+    grant: grantOf(asked.given, HOLDING.grant),
+    token: asked.given.integer(HOLDING.token, 0),
+    enclosingGrant: asked.env["K8S_LOCK_GRANT"]?.trim() || null,
+  };
+}
+
+export function renewOptions(asked: Asked): RenewOptions {
+  return { ...lockOptions(asked), grant: grantOf(asked.given, HOLDING.grant) };
+}
+
+export function statusOptions(asked: Asked): StatusOptions {
+  return { ...lockOptions(asked), output: formatOf(asked.given) };
+}
+
+export function listOptions(asked: Asked): ListOptions {
+  const locks = [...asked.operands, ...(asked.rest ?? [])];
+  const object = asked.given.text(WHERE.object);
+  if (object !== null && locks.length > 0) {
+    throw usage("--object names one record; leave the locks' names out");
+  }
+  return {
+    ...whereOptions(asked),
+    targets: object === null
+      ? locks.map((lock) => targetOf(asked, lock))
+      : [targetOf(asked, undefined)],
+    output: formatOf(asked.given),
+  };
+}
+
+export function breakOptions(asked: Asked): BreakOptions {
+  const { given, ci } = asked;
+  const grant = grantOf(given, BREAKING.grant);
+  const all = given.has(BREAKING.all);
+  if (grant !== null && all) {
+    throw usage("--grant and --all contradict each other; leave one of them out");
+  }
+  return {
+    ...lockOptions(asked),
+    whom: grant !== null ? { kind: "grant", grant } : { kind: all ? "all" : "only" },
+    how: given.has(BREAKING.now) ? "now" : "kindly",
+    reason: neutral(given.text(BREAKING.reason)?.text ?? ""),
+    ask: given.has(BREAKING.yes) ? "no" : "yes",
+    by: neutral(ci.holder),
+  };
+}
+
+function grantOf(given: Given, flag: Flag): string | null {
+  const grant = given.text(flag);
+  if (grant === null) return null;
+  if (!/^[\w.-]{1,128}$/.test(grant.text)) {
+    throw usage(
+      `${grant.from}: "${
+        neutral(grant.text, 40)
+      }" cannot be a grant; it is a word as acquire and status print it`,
+    );
+  }
+  return grant.text;
+}
+
+function formatOf(given: Given): Format {
+  return given.choice(OUTPUT, "text");
+}
