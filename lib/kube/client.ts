@@ -12,7 +12,7 @@ import { Credentials } from "./credentials.ts";
 import type { Login } from "./credentials.ts";
 import { KubeError, nounOf } from "./errors.ts";
 import type { Target } from "./errors.ts";
-import { exchange } from "./exchange.ts";
+import { exchange, whenAborted } from "./exchange.ts";
 import type { Answer, Sending } from "./exchange.ts";
 import type { Connection } from "./kubeconfig.ts";
 import { BrokenExchange, failureOfNetwork } from "./network.ts";
@@ -41,7 +41,7 @@ export interface KubeRequest {
   readonly query?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly body?: unknown;
-  /** Default `application/json`. */
+  /** Default `application/json`. One of a patch makes the request a PATCH, also of the verb `create` (apply). */
   readonly contentType?: string;
   readonly signal?: AbortSignal | undefined;
   /** Instead of the client's own; in milliseconds. */
@@ -94,11 +94,10 @@ export class KubeClient {
   async request(request: KubeRequest): Promise<unknown> {
     const { target } = request;
     const deadline = performance.now() + (request.timeoutMs ?? this.#options.requestTimeoutMs);
-    const signal = request.signal === undefined
-      ? this.#closed.signal
-      : AbortSignal.any([request.signal, this.#closed.signal]);
+    const signals = [this.#closed.signal];
+    if (request.signal !== undefined) signals.push(request.signal);
     const send = (login: Login) => {
-      const sending = this.#sending(request, login, deadline, signal);
+      const sending = this.#sending(request, login, deadline, signals);
       return exchange(sending, MAX_BYTES).catch((error: unknown) => {
         // A read may be sent again when the other end closed an idle connection. A write never: it may have arrived.
         const again = error instanceof BrokenExchange && error.onUsedConnection &&
@@ -110,11 +109,11 @@ export class KubeClient {
       });
     };
     try {
-      const login = await before(deadline, signal, this.#credentials.get());
+      const login = await before(deadline, signals, this.#credentials.get());
       let answer = await send(login);
       if (answer.status === 401) {
         // Surely not carried out, so even a write may be sent again, once, with another login.
-        const other = await before(deadline, signal, this.#credentials.other(login));
+        const other = await before(deadline, signals, this.#credentials.other(login));
         if (other !== null) answer = await send(other);
       }
       return resultOf(target, answer);
@@ -129,19 +128,19 @@ export class KubeClient {
     return openWatch(request, {
       seconds: watchSeconds,
       silenceMs,
-      signal: this.#closed.signal,
-      login: async (signal, refused) => {
+      closed: this.#closed.signal,
+      login: async (signals, refused) => {
         const wanted = refused === undefined
           ? this.#credentials.get()
           : this.#credentials.other(refused);
-        return await before(performance.now() + requestTimeoutMs, signal, wanted);
+        return await before(performance.now() + requestTimeoutMs, signals, wanted);
       },
-      sending: (query, login, signal) => ({
+      sending: (query, login, signals) => ({
         ...this.#sending(
           { target: request.target, path: pathOf({ ...request.target, name: undefined }), query },
           login,
           performance.now() + requestTimeoutMs,
-          signal,
+          signals,
         ),
         agent: login.agents?.watches ?? this.#agents.watches,
       }),
@@ -157,14 +156,19 @@ export class KubeClient {
     this.#agents.watches.destroy();
   }
 
-  #sending(request: KubeRequest, login: Login, deadline: number, signal: AbortSignal): Sending {
+  #sending(
+    request: KubeRequest,
+    login: Login,
+    deadline: number,
+    signals: readonly AbortSignal[],
+  ): Sending {
     const url = new URL(this.#base);
     url.pathname = url.pathname.replace(/\/$/, "") + (request.path ?? pathOf(request.target));
     url.search = new URLSearchParams(request.query).toString();
     const body = request.body === undefined ? undefined : JSON.stringify(request.body);
     return {
       url,
-      method: METHODS[request.target.verb],
+      method: request.contentType?.includes("-patch+") ? "PATCH" : METHODS[request.target.verb],
       headers: {
         ...login.headers,
         accept: "application/json",
@@ -178,7 +182,7 @@ export class KubeClient {
       tls: login.tls,
       agent: login.agents?.requests ?? this.#agents.requests,
       timeoutMs: Math.max(0, deadline - performance.now()),
-      signal,
+      signals,
     };
   }
 
@@ -226,21 +230,25 @@ function resultOf(target: Target, { status, headers, body }: Answer): unknown {
 class LoginTimeout extends Error {}
 
 /** `promise`, or a rejection when `deadline` (of performance.now()) or an abort comes first. */
-function before<T>(deadline: number, signal: AbortSignal, promise: Promise<T>): Promise<T> {
+function before<T>(
+  deadline: number,
+  signals: readonly AbortSignal[],
+  promise: Promise<T>,
+): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = () =>
-      done(() => reject(new BrokenExchange("aborted", "connecting", "", false, "")));
     const timer = setTimeout(
       () => done(() => reject(new LoginTimeout())),
       deadline - performance.now(),
     );
+    const forget = whenAborted(
+      signals,
+      () => done(() => reject(new BrokenExchange("aborted", "connecting", "", false, ""))),
+    );
     const done = (settle: () => void) => {
       clearTimeout(timer);
-      signal.removeEventListener("abort", onAbort);
+      forget();
       settle();
     };
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort);
     promise.then((value) => done(() => resolve(value)), (error) => done(() => reject(error)));
   });
 }

@@ -3,6 +3,7 @@ import type { Buffer } from "node:buffer";
 import http from "node:http";
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import https from "node:https";
+import type { Socket } from "node:net";
 import { BrokenExchange } from "./network.ts";
 import type { Phase } from "./network.ts";
 
@@ -26,7 +27,28 @@ export interface Sending {
   readonly agent: http.Agent;
   /** From now to the headers of the answer (of {@link exchange}: to the end of its body), in milliseconds. */
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
+  /** Any of them ends it. */
+  readonly signals: readonly AbortSignal[];
+}
+
+/**
+ * Calls `react` once one of `signals` is aborted: in a later turn where one is already. Returns what makes it forget.
+ *
+ * Not AbortSignal.any: of a signal that lives as long as the process it keeps a trace for each request.
+ */
+export function whenAborted(signals: readonly AbortSignal[], react: () => void): () => void {
+  let forgotten = false;
+  const listener = () => {
+    if (!forgotten) react();
+  };
+  for (const signal of signals) {
+    if (signal.aborted) queueMicrotask(listener);
+    else signal.addEventListener("abort", listener, { once: true });
+  }
+  return () => {
+    forgotten = true;
+    for (const signal of signals) signal.removeEventListener("abort", listener);
+  };
 }
 
 /** An answer that has begun. */
@@ -38,11 +60,18 @@ export interface Begun {
   broken(cause: BrokenExchange["stopped"], error?: unknown): BrokenExchange;
 }
 
+/**
+ * The connections that have served a request. `reusedSocket` does not tell: it is false for a request that waited in an
+ * agent's queue (Node 24, Deno 2.9).
+ */
+const connections = new WeakSet<Socket>();
+
 /** Sends, and resolves when the headers of the answer are there. Rejects with {@link BrokenExchange} only. */
 export function begin(sending: Sending): Promise<Begun> {
   return new Promise((resolve, reject) => {
     let phase: Phase = "connecting";
     let settled = false;
+    let onUsedConnection = false;
     let request: http.ClientRequest | undefined;
     const broken = (cause: BrokenExchange["stopped"], error?: unknown): BrokenExchange => {
       const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
@@ -50,14 +79,14 @@ export function begin(sending: Sending): Promise<Begun> {
         cause,
         phase,
         typeof code === "string" ? code : "",
-        request?.reusedSocket === true,
+        onUsedConnection,
         typeof message === "string" ? message : "",
       );
     };
     const settle = () => {
       settled = true;
       clearTimeout(timer);
-      sending.signal?.removeEventListener("abort", onAbort);
+      forget();
     };
     const fail = (error: BrokenExchange) => {
       if (settled) return;
@@ -66,11 +95,11 @@ export function begin(sending: Sending): Promise<Begun> {
       // Not waited for: under Deno some requests that are destroyed never report it.
       request?.destroy();
     };
-    const onAbort = () => fail(broken("aborted"));
     // Referenced on purpose: a process whose only work is an idle socket may otherwise end early.
     const timer = setTimeout(() => fail(broken("timeout")), sending.timeoutMs);
-    if (sending.signal?.aborted) return onAbort();
-    sending.signal?.addEventListener("abort", onAbort);
+    const forget = whenAborted(sending.signals, () => fail(broken("aborted")));
+    // Told in a moment; nothing is sent.
+    if (sending.signals.some((signal) => signal.aborted)) return;
 
     const { url } = sending;
     try {
@@ -89,10 +118,13 @@ export function begin(sending: Sending): Promise<Begun> {
       return fail(broken("network", error));
     }
     request.on("socket", (socket) => {
-      const connected = url.protocol === "http:" ? "connect" : "secureConnect";
-      if (request?.reusedSocket || (url.protocol === "http:" && !socket.connecting)) {
+      if (connections.has(socket)) {
         phase = "waiting";
-      } else socket.once(connected, () => phase = "waiting");
+        onUsedConnection = true;
+        return;
+      }
+      connections.add(socket);
+      socket.once(url.protocol === "http:" ? "connect" : "secureConnect", () => phase = "waiting");
     });
     request.on("error", (error) => fail(broken("network", error)));
     request.on("response", (response) => {
@@ -126,7 +158,7 @@ export async function exchange(sending: Sending, maxBytes: number): Promise<Answ
     const settle = () => {
       settled = true;
       clearTimeout(timer);
-      sending.signal?.removeEventListener("abort", onAbort);
+      forget();
     };
     const fail = (cause: BrokenExchange["stopped"], error?: unknown) => {
       if (settled) return;
@@ -134,11 +166,9 @@ export async function exchange(sending: Sending, maxBytes: number): Promise<Answ
       reject(begun.broken(cause, error));
       begun.destroy();
     };
-    const onAbort = () => fail("aborted");
     const left = Math.max(0, sending.timeoutMs - (performance.now() - started));
     const timer = setTimeout(() => fail("timeout"), left);
-    if (sending.signal?.aborted) return onAbort();
-    sending.signal?.addEventListener("abort", onAbort);
+    const forget = whenAborted(sending.signals, () => fail("aborted"));
 
     response.on("data", (chunk: Buffer) => {
       if (settled) return;

@@ -4,7 +4,7 @@ import { failureOfAnswer, failureOfStatus, statusIn } from "./answers.ts";
 import type { Login } from "./credentials.ts";
 import { KubeError, nounOf } from "./errors.ts";
 import type { Target } from "./errors.ts";
-import { begin } from "./exchange.ts";
+import { begin, whenAborted } from "./exchange.ts";
 import type { Begun, Sending } from "./exchange.ts";
 import { LineReader } from "./lines.ts";
 
@@ -37,10 +37,14 @@ export interface WatchContext {
   readonly seconds: number;
   readonly silenceMs: number;
   /** Aborted when the client closes. */
-  readonly signal: AbortSignal;
+  readonly closed: AbortSignal;
   /** A login; with `refused` another one than that, or null. */
-  login(signal: AbortSignal, refused?: Login): Promise<Login | null>;
-  sending(query: Readonly<Record<string, string>>, login: Login, signal: AbortSignal): Sending;
+  login(signals: readonly AbortSignal[], refused?: Login): Promise<Login | null>;
+  sending(
+    query: Readonly<Record<string, string>>,
+    login: Login,
+    signals: readonly AbortSignal[],
+  ): Sending;
   failure(error: unknown): KubeError;
 }
 
@@ -52,26 +56,19 @@ const MAX_FAILURE = 64 * 1024;
 /** Opens a watch. */
 export function openWatch(request: WatchRequest, context: WatchContext): KubeWatch {
   const closing = new AbortController();
-  const signal = AbortSignal.any([closing.signal, context.signal]);
+  const signals = [closing.signal, context.closed];
   let begun: Begun | undefined;
-  const over = new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-  void over.then(() => begun?.destroy());
-
   const report = (event: KubeEvent) => {
     if (!closing.signal.aborted) request.onEvent(event);
   };
   const run = async () => {
-    begun = await start(request, context, signal);
-    if (signal.aborted) return begun.destroy();
-    await read(begun, request, context, signal, report);
+    begun = await start(request, context, signals);
+    await read(begun, request, context, signals, report);
   };
-  run().then(
+  run().finally(() => begun?.destroy()).then(
     () => report({ kind: "ended" }),
     (error) => report({ kind: "ended", error: context.failure(error) }),
-  ).finally(() => begun?.destroy());
+  );
   return {
     close() {
       closing.abort();
@@ -83,7 +80,7 @@ export function openWatch(request: WatchRequest, context: WatchContext): KubeWat
 async function start(
   request: WatchRequest,
   context: WatchContext,
-  signal: AbortSignal,
+  signals: readonly AbortSignal[],
 ): Promise<Begun> {
   const query = {
     watch: "1",
@@ -92,13 +89,13 @@ async function start(
     allowWatchBookmarks: "true",
     timeoutSeconds: String(context.seconds),
   };
-  let login = await context.login(signal);
+  let login = await context.login(signals);
   for (let tries = 0;; tries++) {
     if (login === null) throw new Error("a first login is never null");
-    const begun = await begin(context.sending(query, login, signal));
+    const begun = await begin(context.sending(query, login, signals));
     const { statusCode = 0, headers } = begun.response;
     if (statusCode === 200) return begun;
-    const other = statusCode === 401 && tries === 0 ? await context.login(signal, login) : null;
+    const other = statusCode === 401 && tries === 0 ? await context.login(signals, login) : null;
     if (other === null) {
       throw failureOfAnswer(request.target, statusCode, headers, await rest(begun, context));
     }
@@ -126,12 +123,12 @@ function rest({ response, destroy }: Begun, context: WatchContext): Promise<stri
   });
 }
 
-/** Reports events until the server ends the answer (resolves), or it breaks (rejects), or `signal` (either). */
+/** Reports events until the server ends the answer (resolves), or it breaks (rejects), or is given up (rejects). */
 function read(
   begun: Begun,
   { target }: WatchRequest,
   { silenceMs }: WatchContext,
-  signal: AbortSignal,
+  signals: readonly AbortSignal[],
   report: (event: KubeEvent) => void,
 ): Promise<void> {
   const { response } = begun;
@@ -142,7 +139,7 @@ function read(
       if (settled) return;
       settled = true;
       clearTimeout(timer);
-      signal.removeEventListener("abort", onAbort);
+      forget();
       then();
       begun.destroy();
     };
@@ -152,7 +149,6 @@ function read(
           new KubeError("unknown", `the watch of ${nounOf(target)} has ended: ${why}`, { reason }),
         )
       );
-    const onAbort = () => settle(() => reject(begun.broken("aborted")));
     const onSilence = () =>
       fail(
         "Silence",
@@ -160,7 +156,7 @@ function read(
       );
     // Referenced, so that a process which only watches lives on.
     let timer = setTimeout(onSilence, silenceMs);
-    signal.addEventListener("abort", onAbort);
+    const forget = whenAborted(signals, () => settle(() => reject(begun.broken("aborted"))));
 
     response.on("data", (chunk: Buffer) => {
       if (settled) return;
@@ -171,7 +167,7 @@ function read(
           const event = eventOf(line, target);
           if (event instanceof KubeError) return settle(() => reject(event));
           if (event !== null) report(event);
-          if (settled || signal.aborted) return;
+          if (settled) return;
         }
       } catch (error) {
         if (!(error instanceof RangeError)) return settle(() => reject(error));
