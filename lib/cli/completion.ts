@@ -28,8 +28,8 @@ export function completionSpec(others: readonly CommandSpec[]): CommandSpec {
       if (shell === undefined || words.length > 1) {
         const what = words.length === 0
           ? "which shell?"
-          : `no completion for "${neutral(words.join(" "), 40)}";`;
-        throw usage(`${what} It is there for bash, zsh and fish: k8s-lock completion bash`);
+          : `there is no completion for "${neutral(words.join(" "), 40)}".`;
+        throw usage(`${what} Say bash, zsh or fish, for example: k8s-lock completion bash`);
       }
       return (context) => {
         context.stdout(completionScript(shell, [...others, spec]).trimEnd());

@@ -95,7 +95,17 @@ export class Logger {
   #line(level: Level, message: string, fields: Fields): string {
     switch (this.#options.format) {
       case "json":
-        return JSON.stringify({ time: this.#wall().toISOString(), level, message, ...fields });
+        return JSON.stringify({
+          time: this.#wall().toISOString(),
+          level,
+          message,
+          ...Object.fromEntries(
+            Object.entries(fields).map(([name, value]) => [
+              name,
+              typeof value === "string" ? neutral(value) : value,
+            ]),
+          ),
+        });
       case "github":
         if (level === "info") return `k8s-lock: ${message}`;
         return level === "debug"

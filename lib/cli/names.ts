@@ -90,8 +90,10 @@ export function identityOf(
       `it is not known which repository's lock "${lock}" is meant; say --repo OWNER/REPO, or --scope global for one lock of that name in the whole namespace`,
     );
   }
-  const { owner } = repository;
-  return { scope, owner, repository: scope === "repo" ? repository.repository : "", lock };
+  // CI products do not tell the case of these letters apart, and a person who types them need not either.
+  const owner = foldCase(repository.owner);
+  const name = foldCase(repository.repository);
+  return { scope, owner, repository: scope === "repo" ? name : "", lock };
 }
 
 /**

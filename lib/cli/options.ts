@@ -6,10 +6,8 @@ export interface WhereOptions {
   readonly store: "secret" | "local";
   /** The file of the local store, an absolute path. */
   readonly localPath: string;
-  /** `--kubeconfig`, else `KUBECONFIG`: a path or a list of paths with the system's separator; null: as kubectl without them. */
-  readonly kubeconfig: string | null;
-  /** What to call it in messages: `--kubeconfig`, `KUBECONFIG`. */
-  readonly kubeconfigFrom: string;
+  /** `--kubeconfig`: a path or a list of paths with the system's separator; null: by `KUBECONFIG` and so on, as kubectl. */
+  readonly kubeconfigPaths: string | null;
   /** `K8S_LOCK_KUBECONFIG_DATA` as it was given, which comes before `KUBECONFIG`. A secret: never shown, never handed on. */
   readonly kubeconfigData: string | null;
   readonly context: string | null;

@@ -60,8 +60,8 @@ export function whereOptions({ given, env, warn }: Asked): WhereOptions {
   return {
     store,
     localPath: localPath === null ? defaultLocalPath(env) : resolve(localPath.text),
-    kubeconfig: kubeconfig?.text ?? null,
-    kubeconfigFrom: kubeconfig?.from ?? "KUBECONFIG",
+    kubeconfigPaths: kubeconfig?.typed ? kubeconfig.text : null,
+    // Empty counts as unset: CI products expand an input that was left out to nothing.
     kubeconfigData: data === "" || kubeconfig?.typed ? null : data,
     context: given.text(WHERE.context)?.text ?? null,
     namespace: namespaceOf(given),

@@ -1,0 +1,109 @@
+/** From the options to the store, and from a store's failures to exit codes. */
+import { homedir } from "node:os";
+import { StoreError } from "../lock/store.ts";
+import type { LockStores } from "../lock/store.ts";
+import type { Context } from "./context.ts";
+import { CliError, Exit, usage } from "./errors.ts";
+import type { WhereOptions } from "./options.ts";
+
+/** Where the locks are that a command is about. */
+export interface Place {
+  readonly stores: LockStores;
+  /** How to name it in the commands that are printed for people. */
+  readonly address: Address;
+}
+
+/** A namespace of a cluster, or a file. */
+export type Address =
+  | {
+    readonly store: "secret";
+    readonly namespace: string;
+    /** `--context` as it was given; null when nobody gave one. */
+    readonly context: string | null;
+  }
+  | { readonly store: "local"; readonly path: string };
+
+/** Opens a store. */
+export type OpenStores = (where: WhereOptions, context: Context) => Promise<Place>;
+
+/**
+ * Opens the store that the options ask for. Nothing is sent yet.
+ *
+ * @throws {CliError} (exit 2) when the configuration cannot be used
+ */
+export const openStores: OpenStores = (where, context) =>
+  where.store === "local" ? openLocal(where) : openCluster(where, context);
+
+async function openLocal({ localPath, requestTimeoutMs }: WhereOptions): Promise<Place> {
+  const { sqliteStores } = await import("../store/sqlite_store.ts");
+  return {
+    stores: sqliteStores(localPath, { requestTimeoutMs }),
+    address: { store: "local", path: localPath },
+  };
+}
+
+async function openCluster(where: WhereOptions, context: Context): Promise<Place> {
+  // Loaded here, as most of the program's size and start is in them.
+  const { loadConnection } = await import("../kube/kubeconfig.ts");
+  const { KubeClient } = await import("../kube/client.ts");
+  const { KubeconfigError } = await import("../kube/errors.ts");
+  const { secretStores } = await import("../store/secret_store.ts");
+  try {
+    const connection = await loadConnection({
+      kubeconfigPaths: where.kubeconfigPaths ?? undefined,
+      kubeconfigData: where.kubeconfigData ?? undefined,
+      context: where.context ?? undefined,
+      namespace: where.namespace ?? undefined,
+      env: context.env,
+      home: context.env["HOME"] || homedir(),
+    });
+    const client = new KubeClient(connection, {
+      version: context.version,
+      requestTimeoutMs: where.requestTimeoutMs,
+    });
+    const { namespace } = connection;
+    return {
+      stores: secretStores(client, { namespace }),
+      address: { store: "secret", namespace, context: where.context },
+    };
+  } catch (error) {
+    if (error instanceof KubeconfigError) throw usage(error.message);
+    throw error;
+  }
+}
+
+/** How a failure of the store ends the program: the cluster's (11), or what is kept there or in the file (15). */
+export function ofStore(error: unknown, store: WhereOptions["store"]): unknown {
+  if (!(error instanceof StoreError)) return error;
+  const unusable = error.kind === "unusable" || store === "local";
+  return new CliError(unusable ? Exit.unusable : Exit.unreachable, error.message);
+}
+
+/** How long to wait before an unanswered request is tried again, in milliseconds. */
+const AGAIN_MS = 250;
+
+/**
+ * What `request` resolves with. Where there is no answer it is tried again for `limitMs` in all, so that a restart of the API server
+ * fails nobody's command.
+ *
+ * @throws {CliError} (exit 11 or 15) when the store refuses, or there is no answer for so long
+ */
+export async function persistently<T>(
+  request: () => Promise<T>,
+  limitMs: number,
+  store: WhereOptions["store"],
+  clock: Pick<Context, "monotonicMs">,
+): Promise<T> {
+  const end = clock.monotonicMs() + limitMs;
+  while (true) {
+    try {
+      return await request();
+    } catch (error) {
+      const again = error instanceof StoreError &&
+        (error.kind === "unknown" || error.kind === "throttled");
+      const pauseMs = Math.max(AGAIN_MS, (error instanceof StoreError && error.retryAfterMs) || 0);
+      if (!again || clock.monotonicMs() + pauseMs >= end) throw ofStore(error, store);
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  }
+}

@@ -1,0 +1,79 @@
+/** One lock as it stands now, for those who only look. */
+import { Damaged } from "../lock/parse.ts";
+import { emptyRecord, parseRecord, parseTicket } from "../lock/record.ts";
+import type { Identity, LockRecord } from "../lock/record.ts";
+import { waiting } from "../lock/rules.ts";
+import type { Queued } from "../lock/rules.ts";
+import type { LockStore, StoredTicket } from "../lock/store.ts";
+import { CliError, Exit } from "./errors.ts";
+import { describeIdentity, identityMatches } from "./names.ts";
+import type { Target } from "./options.ts";
+import { neutral } from "./text.ts";
+
+/** A record with its queue. */
+export interface SeenLock {
+  /** What the store calls the record. */
+  readonly object: string;
+  readonly record: LockRecord;
+  /** Those who wait, in order. */
+  readonly queue: readonly Queued[];
+}
+
+/**
+ * Reads a lock. One that has no record yet is as nobody has held it.
+ *
+ * @throws {CliError} (exit 15) when the record is damaged, of a newer format, or another lock's
+ * @throws {StoreError} as the store
+ */
+export async function readLock(store: LockStore, target: Target): Promise<SeenLock> {
+  // The record first: the list of those who wait belongs to it or to a later one.
+  const stored = await store.readRecord();
+  const identity: Identity = target.identity ??
+    { scope: "global", owner: "", repository: "", lock: target.lock };
+  const record = stored === null ? emptyRecord(identity) : parsed(store.object, stored.text);
+  if (target.by === "identity" && !identityMatches(record.identity, identity)) {
+    throw otherIdentity(store.object, record.identity, identity);
+  }
+  return { object: store.object, record, queue: queueOf(record, await store.listTickets()) };
+}
+
+/** The record in `text`. Throws {@link CliError} (exit 15). */
+export function parsed(object: string, text: string): LockRecord {
+  try {
+    return parseRecord(text);
+  } catch (error) {
+    if (!(error instanceof Damaged)) throw error;
+    const help = error.why === "newer"
+      ? "use a newer k8s-lock"
+      : "delete it if it is not in use; nothing here will overwrite it";
+    throw new CliError(
+      Exit.unusable,
+      `${object} cannot be used: ${neutral(error.message)}; ${help}`,
+    );
+  }
+}
+
+/** Those who wait, in order. Tickets that cannot be read wait for nothing. */
+export function queueOf(record: LockRecord, stored: readonly StoredTicket[]): readonly Queued[] {
+  return waiting(
+    record,
+    stored.flatMap(({ uid, revision, text }) => {
+      try {
+        return [{ ticket: parseTicket(text), uid, revision }];
+      } catch (error) {
+        if (error instanceof Damaged) return [];
+        throw error;
+      }
+    }),
+  );
+}
+
+/** The record is another lock's: their joined names are the same. */
+function otherIdentity(object: string, stored: Identity, meant: Identity): CliError {
+  return new CliError(
+    Exit.unusable,
+    `${object} keeps another lock: ${describeIdentity(stored)}, not ${
+      describeIdentity(meant)
+    }; give one of them another name, or use --object to mean the record itself`,
+  );
+}
