@@ -118,6 +118,9 @@ export function begin(sending: Sending): Promise<Begun> {
       return fail(broken("network", error));
     }
     request.on("socket", (socket) => {
+      // Deno 2.9 sends a request again by itself when a kept connection breaks before the answer, a PUT or POST too
+      // (denoland/deno#31932), unless this is false. What arrived twice would be answered by a conflict with itself.
+      if (request !== undefined) request.reusedSocket = false;
       if (connections.has(socket)) {
         phase = "waiting";
         onUsedConnection = true;
