@@ -7,9 +7,11 @@
  * There are no nodes and no controllers: what is created stays as it is, and a deleted namespace stays
  * in `Terminating`. Everything ends with {@link Cluster.stop}, and if this process is killed too.
  */
+import { rmSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { AUDIT_POLICY } from "./audit.ts";
 import { type Assets, buildAssets } from "./build.ts";
 import {
@@ -71,6 +73,7 @@ export class Cluster extends TestCluster implements AsyncDisposable {
   ) {
     super(description, authority, kubeconfig);
     this.#commands = commands;
+    if (commands.life === "with us") process.on("exit", this.#stopAtExit);
   }
 
   /** Use {@link startCluster}. */
@@ -96,6 +99,7 @@ export class Cluster extends TestCluster implements AsyncDisposable {
     };
     const endpoint = `http://127.0.0.1:${etcd}`;
     const cluster = new Cluster(description, authority, kubeconfig, {
+      etcdUrl: endpoint,
       etcd: etcdArgs(folder, endpoint, `http://127.0.0.1:${peer}`),
       apiServer: [
         ...apiServerArgs(description, endpoint, apiServer ?? 0),
@@ -104,8 +108,9 @@ export class Cluster extends TestCluster implements AsyncDisposable {
       life: options.life ?? "with us",
     });
     try {
-      await cluster.startEtcd();
-      await cluster.startApiServer();
+      await cluster.#spawnEtcd();
+      await cluster.#spawnApiServer();
+      await Promise.all([cluster.#etcdReady(), cluster.#apiServerReady()]);
       return cluster;
     } catch (error) {
       await cluster.stop();
@@ -121,11 +126,8 @@ export class Cluster extends TestCluster implements AsyncDisposable {
 
   /** Starts the API server again after {@link stopApiServer}, on the same port; returns when it is ready. */
   async startApiServer(): Promise<void> {
-    this.#apiServer = await this.#start("kube-apiserver", this.description.assets.apiServer);
-    await this.#apiServer.ready(
-      async () => (await this.api.request("GET", "/readyz")).status === 200,
-      READY_WITHIN_MS,
-    );
+    await this.#spawnApiServer();
+    await this.#apiServerReady();
   }
 
   /**
@@ -146,9 +148,11 @@ export class Cluster extends TestCluster implements AsyncDisposable {
     this.#apiServer?.resume();
   }
 
-  /** Starts etcd again after {@link stopEtcd}, with its data. */
+  /** Starts etcd again after {@link stopEtcd}, with its data; returns when the API server has it back. */
   async startEtcd(): Promise<void> {
-    this.#etcd = await this.#start("etcd", this.description.assets.etcd);
+    await this.#spawnEtcd();
+    await this.#etcdReady();
+    if (this.#apiServer?.hasEnded === false) await this.#apiServerReady();
   }
 
   /** Kills etcd and returns when it has ended. What it has acknowledged is kept. */
@@ -168,6 +172,7 @@ export class Cluster extends TestCluster implements AsyncDisposable {
 
   /** Kills everything that was started, by process id, and removes its files. May be called again. */
   async stop(): Promise<void> {
+    process.off("exit", this.#stopAtExit);
     this.api[Symbol.dispose]();
     await Promise.all([this.#apiServer?.end("SIGKILL"), this.#etcd?.end("SIGKILL")]);
     await rm(this.description.folder, { recursive: true, force: true });
@@ -177,14 +182,46 @@ export class Cluster extends TestCluster implements AsyncDisposable {
     await this.stop();
   }
 
-  #start(name: "etcd" | "kube-apiserver", command: string): Promise<ServerProcess> {
+  /** For `process.exit` while it is up: nothing can be awaited any more. */
+  readonly #stopAtExit = () => {
+    for (const server of [this.#apiServer, this.#etcd]) server?.signal("SIGKILL");
+    rmSync(this.description.folder, { recursive: true, force: true });
+  };
+
+  async #spawnEtcd(): Promise<void> {
+    this.#etcd = await this.#spawn("etcd", this.description.assets.etcd);
+  }
+
+  async #spawnApiServer(): Promise<void> {
+    this.#apiServer = await this.#spawn("kube-apiserver", this.description.assets.apiServer);
+  }
+
+  async #etcdReady(): Promise<void> {
+    const url = `${this.#commands.etcdUrl}/readyz`;
+    await this.#etcd?.ready(async () => {
+      const answer = await fetch(url, { signal: AbortSignal.timeout(1000) });
+      await answer.body?.cancel();
+      return answer.ok;
+    }, READY_WITHIN_MS);
+  }
+
+  async #apiServerReady(): Promise<void> {
+    await this.#apiServer?.ready(
+      async () => (await this.api.request("GET", "/readyz")).status === 200,
+      READY_WITHIN_MS,
+    );
+  }
+
+  #spawn(name: "etcd" | "kube-apiserver", command: string): Promise<ServerProcess> {
     const args = name === "etcd" ? this.#commands.etcd : this.#commands.apiServer;
-    const log = join(this.description.folder, `${name}.log`);
-    return ServerProcess.start({ name, command, args, log, life: this.#commands.life });
+    const { folder } = this.description;
+    const log = join(folder, `${name}.log`);
+    return ServerProcess.start({ name, command, args, log, folder, life: this.#commands.life });
   }
 }
 
 interface Commands {
+  readonly etcdUrl: string;
   readonly etcd: readonly string[];
   readonly apiServer: readonly string[];
   readonly life: Life;

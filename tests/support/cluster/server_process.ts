@@ -20,6 +20,8 @@ export interface Program {
   /** Its output is appended to this file. */
   readonly log: string;
   readonly life: Life;
+  /** Its working folder. With a life that ends "with us", it is removed if we are killed. */
+  readonly folder: string;
 }
 
 /** A running (or paused, or ended) server. */
@@ -52,7 +54,7 @@ export class ServerProcess {
     closeSync(log);
     await once(child, "spawn");
     const server = new ServerProcess(program, child);
-    if (program.life === "with us") server.#watchdog = new Watchdog(server.pid);
+    if (program.life === "with us") server.#watchdog = new Watchdog(server.pid, program.folder);
     else child.unref();
     return server;
   }
@@ -62,21 +64,26 @@ export class ServerProcess {
     return this.#child.pid ?? -1;
   }
 
+  /** Whether it has ended by now. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
   /** Stops it from running without ending it (SIGSTOP): its connections stay open and silent. */
   pause(): void {
-    this.#signal("SIGSTOP");
+    this.signal("SIGSTOP");
   }
 
   /** Lets it go on after {@link pause}. */
   resume(): void {
-    this.#signal("SIGCONT");
+    this.signal("SIGCONT");
   }
 
   /** Ends it with this signal and returns when it has ended. Nothing happens if it had. */
   async end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
-    this.#signal(signal);
+    this.signal(signal);
     // One that is paused would never come to handle a SIGTERM.
-    if (signal === "SIGTERM") this.#signal("SIGCONT");
+    if (signal === "SIGTERM") this.signal("SIGCONT");
     await this.#ended;
     const watchdog = this.#watchdog;
     this.#watchdog = undefined;
@@ -94,8 +101,9 @@ export class ServerProcess {
     }
   }
 
-  /** By process id: under Deno a ChildProcess that was sent SIGSTOP takes itself for ended (2.9.6). */
-  #signal(signal: NodeJS.Signals): void {
+  /** Sends it a signal, unless it has ended. */
+  signal(signal: NodeJS.Signals): void {
+    // By process id: under Deno 2.9.6 a ChildProcess that was sent SIGSTOP takes itself for ended.
     if (!this.#hasEnded) process.kill(this.pid, signal);
   }
 
@@ -108,15 +116,17 @@ export class ServerProcess {
 }
 
 /**
- * A shell that kills a process when our end of its stdin closes, which the kernel does even if we are killed.
- * It is ended as soon as that process has ended, so that the id cannot be another's by then.
+ * A shell that kills a process and removes its folder when our end of its stdin closes, which the kernel
+ * does even if we are killed. Told by a line that all is done, it ends without either; that is when the
+ * process has ended, so that the id cannot be another's by then.
  */
 class Watchdog {
   readonly #child: ChildProcess;
   readonly #ended: Promise<unknown>;
 
-  constructor(pid: number) {
-    this.#child = spawn("sh", ["-c", 'read -r _; kill -9 "$0"', String(pid)], {
+  constructor(pid: number, folder: string) {
+    const script = 'read -r _ || { kill -9 "$0"; rm -rf "$1"; }';
+    this.#child = spawn("sh", ["-c", script, String(pid), folder], {
       detached: true,
       stdio: ["pipe", "ignore", "ignore"],
     });
@@ -125,7 +135,8 @@ class Watchdog {
   }
 
   async end(): Promise<void> {
-    this.#child.kill("SIGKILL");
+    this.#child.ref(); // while its end is awaited it may well keep us running
+    this.#child.stdin?.end("done\n");
     await this.#ended;
   }
 }
