@@ -90,6 +90,8 @@ export type WatchEvent =
 export interface Watch {
   /** Ends it; nothing more is reported. Safe to call twice. */
   close(): void;
+  /** The watcher's place in the queue has changed. Only a store that polls needs to know. */
+  move?(place: number): void;
 }
 
 /**

@@ -1,0 +1,416 @@
+/** A state while one step changes it, and what all phases do with it. */
+import type {
+  ClaimSent,
+  Config,
+  Effect,
+  Failure,
+  Flight,
+  Known,
+  Purpose,
+  Request,
+  Result,
+  State,
+} from "./driver.ts";
+import { Damaged } from "./parse.ts";
+import { parseRecord, parseTicket } from "./record.ts";
+import type { Identity, LockRecord, Ticket } from "./record.ts";
+import type { Queued } from "./rules.ts";
+import { inOrder, waiting } from "./rules.ts";
+import { NOTHING_SEEN, see, seeAnew } from "./observer.ts";
+import { compareRevisions } from "./store.ts";
+import type { StoredRecord, StoredTicket } from "./store.ts";
+
+/** The next state in the making. Only `step` holds one, so nobody sees it change. */
+export type Draft = { -readonly [K in keyof State]: State[K] } & { readonly effects: Effect[] };
+
+/** How long the record and my ticket may go unread near the head of the queue, and further back. */
+const READ_EVERY_MS = { head: 15_000, back: 60_000, poll: 1_000 };
+/** From this position on a waiter is far back. */
+const FAR_BACK = 16;
+/** Without a watch, those further back than this read less often. */
+const POLL_HEAD = 128;
+const BACKOFF_MS = { first: 100, most: 5_000 };
+
+/** The state of a client that has not begun. */
+export function freshState(config: Config, now: number, wall: number): State {
+  return {
+    config,
+    phase: "arriving",
+    now,
+    wall,
+    startedAt: now,
+    wakeAt: now,
+    random: config.seed | 0,
+    ids: 0,
+    grants: 1,
+    grant: config.resumed?.grant ?? `${config.grantPrefix}-1`,
+    known: null,
+    sight: NOTHING_SEEN,
+    seenTtlMs: 0,
+    embargoUntil: null,
+    flight: null,
+    clearing: null,
+    leftovers: [],
+    strays: [],
+    watch: { id: 0, open: false, retryAt: now },
+    pollOnly: config.news === "poll",
+    ticket: null,
+    place: null,
+    position: 1,
+    queueLength: 0,
+    claim: null,
+    mustRead: true,
+    mustReadTicket: false,
+    mustSettle: false,
+    readAt: now,
+    ticketReadAt: now,
+    positionAt: now,
+    retryAt: now,
+    failures: 0,
+    conflicts: 0,
+    outage: false,
+    lastFailure: null,
+    firstGoodAt: null,
+    settledFor: null,
+    turnsChecked: [],
+    helpAt: null,
+    tryUntil: null,
+    hold: null,
+    leaveUntil: null,
+    result: null,
+    leftBehind: null,
+  };
+}
+
+/** True when `at` has come; else the client is woken then at the latest. */
+export function due(d: Draft, at: number): boolean {
+  if (d.now >= at) return true;
+  if (d.wakeAt === null || at < d.wakeAt) d.wakeAt = at;
+  return false;
+}
+
+/** Says something to people. */
+export function tell(d: Draft, level: "debug" | "info" | "warn", text: string): void {
+  d.effects.push({ kind: "tell", level, text });
+}
+
+/** The next of this client's random numbers, in [0, 1): all of them follow from its seed. */
+export function random(d: Draft): number {
+  // mulberry32: small, and good enough to spread waits.
+  d.random = (d.random + 0x6d2b79f5) | 0;
+  let mixed = Math.imul(d.random ^ (d.random >>> 15), 1 | d.random);
+  mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+  return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+}
+
+/** The wall clock, for people. */
+export function at(d: Draft): string {
+  return new Date(d.wall).toISOString();
+}
+
+/** Sends a request; its answer will come as the flight's. */
+export function ask(d: Draft, request: Request, purpose: Purpose, timeoutMs?: number): void {
+  const limit = timeoutMs ?? d.config.requestTimeoutMs;
+  d.ids++;
+  d.flight = { id: d.ids, sentAt: d.now, purpose, base: d.known };
+  if (request.kind === "read" || request.kind === "survey" || request.kind === "look") {
+    d.mustRead = false;
+  }
+  d.effects.push({ kind: "request", id: d.ids, request, timeoutMs: Math.max(1, limit) });
+}
+
+/** Goes on with a new grant: the old one was sent into the world and is never used again. */
+export function newGrant(d: Draft): void {
+  d.grants++;
+  d.grant = `${d.config.grantPrefix}-${d.grants}`;
+  d.claim = null;
+  d.mustReadTicket = false;
+}
+
+/** Ends this client. */
+export function finish(d: Draft, result: Result): void {
+  if (d.watch.open) d.effects.push({ kind: "unwatch" });
+  d.watch = { ...d.watch, open: false };
+  d.phase = "over";
+  d.result = result;
+}
+
+/** Gives back whatever there is, then ends with `result`. */
+export function leave(d: Draft, result: Result, patienceMs: number): void {
+  if (d.phase === "giving_up" || d.phase === "over") return;
+  d.result = result;
+  d.phase = "giving_up";
+  d.leaveUntil = d.now + patienceMs;
+  d.retryAt = d.now;
+  // Nobody waits for the answer of a request that changes nothing.
+  const reads = ["read", "arrive", "survey", "help", "ticket_read", "ticket_check"];
+  if (d.flight !== null && reads.includes(d.flight.purpose.kind)) {
+    if (d.flight.purpose.kind === "ticket_check") d.strays = [...d.strays, d.grant];
+    d.flight = null;
+  }
+}
+
+/** How long giving up is tried while the store does not answer. */
+export const LEAVE_PATIENCE_MS = 10_000;
+
+/** Waits before the next request: exponential, random, and as long as the store asked for. */
+export function backOff(d: Draft, failure: Failure): void {
+  const most = Math.min(BACKOFF_MS.most, BACKOFF_MS.first * 2 ** Math.min(d.failures, 10));
+  d.failures++;
+  const wait = Math.max(failure.retryAfterMs ?? 0, most * (0.5 + random(d) / 2));
+  d.retryAt = d.now + wait;
+}
+
+/** After a write that came too late for its record: at once the first time, then at random. */
+export function backOffConflict(d: Draft): void {
+  if (d.conflicts > 0) d.retryAt = d.now + random(d) * Math.min(1000, 10 * 2 ** d.conflicts);
+  d.conflicts = Math.min(d.conflicts + 1, 10);
+}
+
+/** A request failed: what became of it is read, and nobody's silence is counted on. */
+export function noteFailure(d: Draft, failure: Failure): void {
+  d.lastFailure = failure;
+  d.outage = true;
+  d.mustRead = true;
+  backOff(d, failure);
+  tell(d, "debug", `request failed (${failure.kind}): ${failure.message}`);
+}
+
+/** Parses what was stored, or ends: a record that is not understood is never written. */
+function understood(d: Draft, stored: StoredRecord): LockRecord | null {
+  try {
+    const record = parseRecord(stored.text);
+    const wanted = d.config.identity;
+    if (wanted === null || sameIdentity(wanted, record.identity)) return record;
+    unusable(
+      d,
+      `the record belongs to another lock: it is ${describeIdentity(record.identity)}, ` +
+        `this is ${
+          describeIdentity(wanted)
+        }; both names map to one record, so one of the two needs another name`,
+    );
+  } catch (error) {
+    if (!(error instanceof Damaged)) throw error;
+    unusable(d, error.message);
+  }
+  return null;
+}
+
+/** True when both name the same lock. */
+export function sameIdentity(a: Identity, b: Identity): boolean {
+  return a.scope === b.scope && a.owner === b.owner && a.repository === b.repository &&
+    a.lock === b.lock;
+}
+
+/** An identity in words. */
+export function describeIdentity(identity: Identity): string {
+  const place = [identity.owner, identity.repository].filter((part) => part !== "").join("/");
+  return place === "" ? `"${identity.lock}"` : `"${identity.lock}" of ${place}`;
+}
+
+function unusable(d: Draft, message: string): void {
+  if (d.phase === "holding" || d.phase === "releasing") {
+    if (d.hold === null) finish(d, { kind: "unusable", message });
+    else if (!d.hold.gone) {
+      d.hold = { ...d.hold, gone: true, lost: d.hold.lost ?? { kind: "damaged", message } };
+    }
+    return;
+  }
+  // One that leaves has deleted its ticket first; in a record that it cannot read there is nothing more to give back.
+  if (d.phase === "giving_up") finish(d, d.result ?? { kind: "unusable", message });
+  else leave(d, { kind: "unusable", message }, LEAVE_PATIENCE_MS);
+}
+
+/** How a record came to be known. */
+export type Source = "read" | "write" | "event";
+
+/**
+ * Takes in a record. An event or a write only brings news forward: what is older than what is known is dropped. A read is
+ * believed also when its revision went back (a store that was restored), unless it was sent before that revision was known.
+ *
+ * @returns true when it is now what is known
+ */
+export function learn(
+  d: Draft,
+  stored: StoredRecord | null,
+  source: Source,
+  sentAt: number,
+): boolean {
+  const before = d.known;
+  if (stored === null) return learnMissing(d);
+  const sameObject = before?.stored?.uid === stored.uid;
+  if (before?.stored && sameObject) {
+    const older = compareRevisions(stored.revision, before.stored.revision) < 0;
+    if (older && (source !== "read" || before.at > sentAt)) return false;
+  }
+  if (source === "event" && before !== null && !sameObject) {
+    // Another object, or the first news after there was none: an event alone does not decide that.
+    d.mustRead = true;
+    return false;
+  }
+  const record = understood(d, stored);
+  if (record === null) return false;
+  if (before?.stored && !sameObject) learnDeleted(d);
+  if (before?.stored && sameObject) countServed(d, before.record, record);
+  d.known = { at: d.now, stored, record };
+  if (source === "read") noteGoodRead(d);
+  d.sight = source === "read" && d.outage ? seeAnew(record, d.now) : see(d.sight, record, d.now);
+  if (source === "read") d.outage = false;
+  for (const holder of record.holders) {
+    d.seenTtlMs = Math.max(d.seenTtlMs, holder.ttl_seconds * 1000);
+  }
+  if (record.last_token > 0) d.seenTtlMs = Math.max(d.seenTtlMs, d.config.ttlMs);
+  d.turnsChecked = d.turnsChecked.filter((grant) => record.turn.includes(grant));
+  return true;
+}
+
+function learnMissing(d: Draft): boolean {
+  if (d.known?.stored) learnDeleted(d);
+  d.known = { at: d.now, stored: null, record: null };
+  d.sight = NOTHING_SEEN;
+  noteGoodRead(d);
+  d.outage = false;
+  return true;
+}
+
+/** The record I knew is gone: whoever ever saw it held waits a full TTL from now on. */
+function learnDeleted(d: Draft): void {
+  d.sight = NOTHING_SEEN;
+  d.settledFor = null;
+  if (d.watch.open) d.effects.push({ kind: "unwatch" });
+  d.watch = { ...d.watch, open: false, retryAt: d.now };
+  if (d.seenTtlMs > 0 && d.phase !== "holding" && d.phase !== "releasing") {
+    d.embargoUntil = Math.max(d.embargoUntil ?? 0, d.now + d.seenTtlMs);
+    tell(
+      d,
+      "warn",
+      `the record was deleted; waiting ${
+        Math.ceil(d.seenTtlMs / 1000)
+      } s, as its last holder may still be at work`,
+    );
+  }
+  d.seenTtlMs = 0;
+}
+
+/** A read was answered: what is scheduled after it is scheduled anew. */
+function noteGoodRead(d: Draft): void {
+  d.firstGoodAt ??= d.now;
+  d.lastFailure = null;
+  d.failures = 0;
+  d.readAt = d.now + readEvery(d);
+}
+
+/** How long the record may go unread now, in milliseconds: jittered, so that a thousand do not read at once. */
+export function readEvery(d: Draft): number {
+  const spread = 0.75 + random(d) / 2;
+  if (d.pollOnly || d.known?.stored === null) {
+    return (d.position <= POLL_HEAD ? READ_EVERY_MS.poll : READ_EVERY_MS.head) * spread;
+  }
+  return (d.position <= FAR_BACK ? READ_EVERY_MS.head : READ_EVERY_MS.back) * spread;
+}
+
+/** Each one newly served brings me one place forward, until the next list says it exactly. */
+function countServed(d: Draft, before: LockRecord | null, after: LockRecord): void {
+  if (before === null) return;
+  const known = new Set([...before.holders, ...before.history].map((entry) => entry.grant));
+  const served = after.holders.filter((holder) => !known.has(holder.grant)).length;
+  d.position = Math.max(1, d.position - served);
+}
+
+/**
+ * Takes in a list of tickets. One that is damaged counts as absent: nobody could say whose it is.
+ *
+ * @returns null when one is of a newer format
+ */
+export function learnTickets(d: Draft, stored: readonly StoredTicket[]): Queued[] | null {
+  const tickets: Queued[] = [];
+  for (const one of stored) {
+    try {
+      const ticket = parseTicket(one.text);
+      if (ticket.grant === one.grant) {
+        tickets.push({ ticket, uid: one.uid, revision: one.revision });
+      }
+    } catch (error) {
+      if (!(error instanceof Damaged)) throw error;
+      if (error.why === "newer") {
+        unusable(d, error.message);
+        return null;
+      }
+    }
+  }
+  const mine = stored.find((one) => one.grant === d.grant);
+  if (d.ticket !== null && d.phase === "waiting") {
+    if (mine === undefined || mine.uid !== d.ticket.stored.uid) d.mustReadTicket = true;
+    else learnTicket(d, mine);
+  }
+  const strays = stored.filter((one) => d.strays.includes(one.grant));
+  d.leftovers = [...d.leftovers, ...strays.map(({ grant, uid }) => ({ grant, uid }))];
+  d.strays = d.strays.filter((grant) => !strays.some((one) => one.grant === grant));
+  const queue = d.known?.record ? waiting(d.known.record, tickets) : inOrder(tickets);
+  const index = queue.findIndex(({ ticket }) => ticket.grant === d.grant);
+  d.position = index < 0 ? queue.length + 1 : index + 1;
+  d.queueLength = queue.length;
+  d.positionAt = d.now;
+  return tickets;
+}
+
+/** Takes in my own ticket as it stands now. */
+export function learnTicket(d: Draft, stored: StoredTicket): void {
+  let ticket: Ticket;
+  try {
+    ticket = parseTicket(stored.text);
+  } catch (error) {
+    if (!(error instanceof Damaged)) throw error;
+    // Somebody wrote nonsense into it: as good as gone.
+    d.leftovers = [...d.leftovers, { grant: stored.grant, uid: stored.uid }];
+    d.ticket = null;
+    return;
+  }
+  d.ticket = { stored, ticket };
+  d.place ??= ticket.order_revision ?? stored.revision;
+}
+
+/** The claim that was sent with the present grant. */
+export function openClaim(d: Draft): ClaimSent | null {
+  return d.claim !== null && d.claim.open && d.claim.grant === d.grant ? d.claim : null;
+}
+
+/** The record known, when there is one. */
+export function record(known: Known | null): { stored: StoredRecord; record: LockRecord } | null {
+  return known !== null && known.stored !== null && known.record !== null
+    ? { stored: known.stored, record: known.record }
+    : null;
+}
+
+/** Watches the record from what is known, if it is to be watched and is not yet. */
+export function keepWatching(d: Draft): void {
+  if (d.pollOnly || d.watch.open || d.known === null || !due(d, d.watch.retryAt)) return;
+  const id = d.watch.id + 1;
+  d.watch = { id, open: true, retryAt: d.now };
+  d.effects.push({
+    kind: "watch",
+    id,
+    from: d.known.stored?.revision ?? "",
+    place: d.position,
+  });
+}
+
+/** Deletes the tickets that do not wait any more, beside everything else. */
+export function clearAway(d: Draft): void {
+  if (d.clearing !== null || d.leftovers.length === 0) return;
+  d.ids++;
+  d.clearing = d.ids;
+  d.effects.push({
+    kind: "request",
+    id: d.ids,
+    request: { kind: "delete_tickets", tickets: d.leftovers },
+    timeoutMs: d.config.requestTimeoutMs,
+  });
+  d.leftovers = [];
+}
+
+/** True when the flight was sent against what is still known. */
+export function isCurrent(d: Draft, flight: Flight): boolean {
+  return flight.base?.stored?.uid === d.known?.stored?.uid &&
+    flight.base?.stored?.revision === d.known?.stored?.revision;
+}

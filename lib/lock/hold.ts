@@ -1,0 +1,378 @@
+/** Holding and giving back. */
+import type { Answer, Flight, Hold, Lost } from "./driver.ts";
+import {
+  ask,
+  at,
+  clearAway,
+  due,
+  finish,
+  isCurrent,
+  keepWatching,
+  learn,
+  learnTickets,
+  newGrant,
+  noteFailure,
+  record as knownRecord,
+  tell,
+} from "./draft.ts";
+import type { Draft } from "./draft.ts";
+import type { Holder } from "./record.ts";
+import { holderOf, isSpent, pastOf, release, renew } from "./rules.ts";
+import type { Queued } from "./rules.ts";
+
+/** Parts of the TTL, counted from the sending of the last acknowledged renewal. */
+const PART = { renew: 1 / 6, warn: 1 / 2, stop: 2 / 3, kill: 5 / 6 };
+/** A hold shorter than this is never watched: taking and giving back are 5 requests in all. */
+const WATCH_AFTER_MS = 1000;
+/** How long work has between TERM and KILL when nobody else waits for the deadline to pass. */
+const GRACE_MS = 10_000;
+/** How long giving back is tried at least while the store does not answer. */
+const RELEASE_PATIENCE_MS = 15_000;
+
+function ttl(d: Draft): number {
+  return d.config.ttlMs;
+}
+
+/**
+ * The record names me: holds.
+ *
+ * @param sentAt when the write that made me a holder was sent (its first sending, unless a later one was answered)
+ */
+export function beginHold(d: Draft, mine: Holder, sentAt: number): void {
+  enterHold(d, mine, sentAt);
+  if (d.ticket !== null) {
+    // Beside the work, not before it.
+    const { grant, uid } = d.ticket.stored;
+    d.leftovers = [...d.leftovers, { grant, uid }];
+    d.ticket = null;
+  }
+  d.phase = "holding";
+  d.helpAt = null;
+  d.retryAt = d.now;
+  if (!d.watch.open) d.watch = { ...d.watch, retryAt: d.now + WATCH_AFTER_MS };
+}
+
+/** Takes `mine` for this client's own entry. */
+export function enterHold(d: Draft, mine: Holder, sentAt: number): void {
+  d.claim = null;
+  d.position = 1;
+  d.hold = {
+    uid: d.known?.stored?.uid ?? "",
+    token: mine.token,
+    slot: mine.slot,
+    since: d.now,
+    ackedAt: sentAt,
+    renewAt: sentAt + ttl(d) * PART.renew,
+    pending: null,
+    work: "none",
+    stage: "fine",
+    killAt: null,
+    lost: null,
+    gone: false,
+  };
+}
+
+/** What to do while holding. */
+export function decideHolding(d: Draft): void {
+  const hold = d.hold;
+  if (hold === null) return;
+  if (hold.work === "none" && hold.lost === null) startWork(d, hold);
+  watchDeadline(d);
+  if (endIfOver(d)) return;
+  clearAway(d);
+  keepWatching(d);
+  if (d.flight !== null || !due(d, d.retryAt)) return;
+  if (d.hold?.gone || d.hold?.lost?.kind === "broken") return;
+  if (d.mustRead || d.known === null) {
+    return ask(d, { kind: "read" }, { kind: "read" }, requestTime(d));
+  }
+  if (d.hold === null || !due(d, d.hold.renewAt)) return;
+  sendRenewal(d, d.hold);
+}
+
+/** Each request of a holder is over before the next renewal is due. */
+function requestTime(d: Draft): number {
+  return Math.min(d.config.requestTimeoutMs, ttl(d) * PART.renew);
+}
+
+/** Work starts only well within the deadline of a claim that is known to have succeeded. */
+function startWork(d: Draft, hold: Hold): void {
+  if (d.now >= hold.ackedAt + ttl(d) * PART.warn) {
+    d.hold = { ...hold, renewAt: Math.min(hold.renewAt, d.now) };
+    return;
+  }
+  d.hold = { ...hold, work: "running", since: d.now };
+  d.effects.push({ kind: "start_work" });
+}
+
+/** Ends the hold where there is nothing left to stop. */
+function endIfOver(d: Draft): boolean {
+  const hold = d.hold;
+  if (hold === null) return false;
+  const unbegun = hold.work === "none" && hold.lost !== null;
+  const steps = d.config.work === "steps" && hold.lost !== null &&
+    (hold.gone || hold.lost.kind === "broken" || hold.lost.kind === "max_hold");
+  if (steps) {
+    // Nobody can stop the steps of a job: they are told, and the entry is left to its TTL.
+    finish(d, { kind: "lost", lost: hold.lost ?? { kind: "gone" } });
+    return true;
+  }
+  if (hold.work !== "over" && !unbegun) return false;
+  if (unbegun && hold.lost?.kind !== "broken" && d.config.resumed === null) {
+    // It was taken off before any work began: back into the queue, with another grant in the old place.
+    d.hold = null;
+    d.phase = "waiting";
+    newGrant(d);
+    d.mustRead = true;
+    d.mustSettle = true;
+    return true;
+  }
+  beginRelease(d, hold.lost === null ? { kind: "released" } : { kind: "lost", lost: hold.lost });
+  return true;
+}
+
+/** Gives the lock back, then ends with `result`. */
+export function beginRelease(d: Draft, result: NonNullable<Draft["result"]>): void {
+  d.result = result;
+  if (d.hold?.gone) return finish(d, result);
+  d.phase = "releasing";
+  d.retryAt = d.now;
+  d.leaveUntil = d.now + Math.max(RELEASE_PATIENCE_MS, ttl(d));
+}
+
+/** Warns, stops and kills the work as the deadline comes near. */
+function watchDeadline(d: Draft): void {
+  const hold = d.hold;
+  if (hold === null || hold.work !== "running") return;
+  if (
+    d.config.maxHoldMs !== null && hold.lost === null && due(d, hold.since + d.config.maxHoldMs)
+  ) {
+    const seconds = Math.round(d.config.maxHoldMs / 1000);
+    lose(d, { kind: "max_hold", seconds }, d.now + GRACE_MS);
+  }
+  const current = d.hold ?? hold;
+  const silent = (part: number) => current.ackedAt + ttl(d) * part;
+  if (current.stage === "fine" && due(d, silent(PART.warn))) {
+    d.hold = { ...current, stage: "warned" };
+    tell(d, "warn", `no renewal for ${seconds(d.now - current.ackedAt)} s: ${cause(d)}`);
+  }
+  const stopAt = d.config.work === "steps" ? 1 : PART.stop;
+  if (current.lost === null && due(d, silent(stopAt))) {
+    const lost: Lost = {
+      kind: "silent",
+      seconds: seconds(d.now - current.ackedAt),
+      cause: cause(d),
+    };
+    if (d.config.work === "steps") {
+      // As long as the record names it nobody else holds: the gap is told, the hold goes on.
+      d.hold = { ...(d.hold ?? current), lost };
+      tell(d, "warn", `not renewed for ${lost.seconds} s: others may take the lock now`);
+    } else lose(d, lost, silent(PART.kill));
+  }
+  const last = d.hold;
+  if (last !== null && last.stage === "stopping" && last.killAt !== null && due(d, last.killAt)) {
+    d.hold = { ...last, stage: "killed" };
+    d.effects.push({ kind: "stop_work", how: "kill" });
+  }
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms / 1000);
+}
+
+function cause(d: Draft): string {
+  return d.lastFailure?.message ?? "this process did not run";
+}
+
+/** The lock is lost, or soon will be: the work is told to stop now and killed at `killAt`. */
+function lose(d: Draft, lost: Lost, killAt: number): void {
+  const hold = d.hold;
+  if (hold === null) return;
+  const first = hold.lost === null;
+  d.hold = { ...hold, lost: hold.lost ?? lost };
+  if (d.config.work === "steps" || hold.work !== "running") return;
+  // `--on-lost warn` leaves work alone whose lock is lost; a limit that its user set is kept all the same.
+  if (d.config.onLost === "warn" && lost.kind !== "max_hold") return;
+  if (first || hold.stage === "fine" || hold.stage === "warned") {
+    d.effects.push({ kind: "stop_work", how: "term" });
+    d.hold = { ...d.hold, stage: "stopping", killAt };
+  } else if (hold.killAt !== null && killAt < hold.killAt) d.hold = { ...d.hold, killAt };
+}
+
+/** Looks for my entry in what is known now. */
+export function examineHold(d: Draft, source: "read" | "write" | "event"): void {
+  const hold = d.hold;
+  if (hold === null || hold.gone) return;
+  const known = knownRecord(d.known);
+  const mine = known !== null && known.stored.uid === hold.uid
+    ? holderOf(known.record, d.grant)
+    : undefined;
+  if (mine === undefined) {
+    if (source === "event") d.mustRead = true;
+    else loseEntry(d, hold);
+    return;
+  }
+  if (mine.state === "broken") {
+    const lost: Lost = {
+      kind: "broken",
+      by: mine.broken_by ?? null,
+      reason: mine.broken_reason ?? null,
+    };
+    return lose(d, lost, Math.min(d.now + GRACE_MS, hold.ackedAt + ttl(d) * PART.kill));
+  }
+  if (hold.pending !== null && mine.renewals >= hold.pending.renewals) {
+    acknowledge(d, hold.pending.firstSentAt);
+  }
+}
+
+/** The record does not name me any more: says why as far as it can be known. */
+function loseEntry(d: Draft, hold: Hold): void {
+  const known = knownRecord(d.known);
+  const past = known === null ? undefined : pastOf(known.record, d.grant);
+  const lost: Lost = known === null || known.stored.uid !== hold.uid
+    ? { kind: "deleted" }
+    : past?.outcome === "expired"
+    ? { kind: "expired", by: past.by, token: known.record.last_token }
+    : past?.outcome === "broken"
+    ? { kind: "broken", by: past.by, reason: past.reason }
+    : { kind: "gone" };
+  const killAt = Math.min(d.now + ttl(d) * PART.renew, hold.ackedAt + ttl(d) * PART.kill);
+  lose(d, lost, killAt);
+  if (d.hold !== null) d.hold = { ...d.hold, gone: true };
+}
+
+/** A renewal that was sent at `sentAt` is known to have been applied. */
+function acknowledge(d: Draft, sentAt: number): void {
+  const hold = d.hold;
+  if (hold === null) return;
+  const ackedAt = Math.max(hold.ackedAt, sentAt);
+  const steps = d.config.work === "steps" && hold.lost?.kind === "silent";
+  if (steps) tell(d, "warn", `renewed again after a gap: nobody else held meanwhile`);
+  d.hold = {
+    ...hold,
+    ackedAt,
+    renewAt: ackedAt + ttl(d) * PART.renew,
+    pending: null,
+    stage: hold.stage === "warned" ? "fine" : hold.stage,
+    lost: steps ? null : hold.lost,
+  };
+}
+
+function sendRenewal(d: Draft, hold: Hold): void {
+  const known = knownRecord(d.known);
+  if (known === null) {
+    d.mustRead = true;
+    return;
+  }
+  const next = renew(known.record, d.grant, at(d));
+  if (typeof next === "string") return examineHold(d, "read");
+  const renewals = holderOf(next, d.grant)?.renewals ?? 0;
+  const again = hold.pending?.renewals === renewals;
+  d.hold = {
+    ...hold,
+    pending: { renewals, firstSentAt: again ? hold.pending?.firstSentAt ?? d.now : d.now },
+  };
+  ask(
+    d,
+    { kind: "replace", base: known.stored, next },
+    { kind: "renew", renewals },
+    requestTime(d),
+  );
+}
+
+/** The answers to what was asked while holding. */
+export function answerHolding(d: Draft, flight: Flight, answer: Answer): void {
+  const failure = answer.failure;
+  const { purpose } = flight;
+  if (failure === undefined) {
+    if (answer.record === undefined) return;
+    const source = purpose.kind === "renew" || purpose.kind === "mend" ? "write" : "read";
+    learn(d, answer.record, source, flight.sentAt);
+    d.conflicts = 0;
+    if (purpose.kind === "renew") {
+      const known = knownRecord(d.known);
+      const mine = known === null ? undefined : holderOf(known.record, d.grant);
+      if (mine !== undefined && mine.renewals >= purpose.renewals) {
+        d.lastFailure = null;
+        d.failures = 0;
+        acknowledge(d, flight.sentAt);
+      }
+    }
+    return examineHold(d, "read");
+  }
+  if (failure.kind === "conflict" || failure.kind === "missing") {
+    d.mustRead = true;
+    return;
+  }
+  // Whatever it is, others may hold only after the TTL: it is tried again until the deadline.
+  noteFailure(d, failure);
+  const soon = d.now + ttl(d) / 24;
+  if (failure.retryAfterMs === undefined) d.retryAt = Math.min(d.retryAt, soon);
+}
+
+/** Gives back: lists, removes me and settles in one write, which names the next. */
+export function decideReleasing(d: Draft): void {
+  const result = d.result ?? { kind: "released" };
+  if (d.leaveUntil !== null && d.flight === null && due(d, d.leaveUntil)) {
+    d.leftBehind = `it could not be given back (${cause(d)})`;
+    return finish(d, result);
+  }
+  clearAway(d);
+  if (d.flight !== null || !due(d, d.retryAt)) return;
+  if (d.known === null || d.mustRead) return ask(d, { kind: "survey" }, { kind: "release" });
+  const known = knownRecord(d.known);
+  const mine = known === null || known.stored.uid !== d.hold?.uid
+    ? undefined
+    : holderOf(known.record, d.grant);
+  if (mine === undefined) return endRelease(d, result);
+  ask(d, { kind: "list" }, { kind: "release" });
+}
+
+/** My entry is not there any more: given back, or taken away before. */
+function endRelease(d: Draft, result: NonNullable<Draft["result"]>): void {
+  const known = knownRecord(d.known);
+  const past = known === null ? undefined : pastOf(known.record, d.grant);
+  const own = past?.outcome === "released" || past?.outcome === "gave_up";
+  if (result.kind === "released" && !own && d.hold !== null) {
+    loseEntry(d, d.hold);
+    return finish(d, { kind: "lost", lost: d.hold?.lost ?? { kind: "gone" } });
+  }
+  finish(d, result);
+}
+
+/** The answers to what was asked while giving back. */
+export function answerReleasing(d: Draft, flight: Flight, answer: Answer): void {
+  const failure = answer.failure;
+  if (failure !== undefined) {
+    if (failure.kind === "refused" || failure.kind === "unusable") {
+      d.leftBehind = `it could not be given back (${failure.message})`;
+      return finish(d, d.result ?? { kind: "released" });
+    }
+    if (failure.kind === "conflict" || failure.kind === "missing") d.mustRead = true;
+    else noteFailure(d, failure);
+    return;
+  }
+  const wrote = answer.record !== undefined && answer.tickets === undefined;
+  if (answer.record !== undefined) {
+    if (!learn(d, answer.record, wrote ? "write" : "read", flight.sentAt) && d.hold?.gone) {
+      return finish(d, d.result ?? { kind: "released" });
+    }
+    // A request of before, or the release itself: what is known now decides.
+    if (wrote) return;
+  }
+  if (answer.tickets === undefined || flight.purpose.kind !== "release") return;
+  const tickets = learnTickets(d, answer.tickets);
+  const known = knownRecord(d.known);
+  if (tickets === null || known === null || d.hold === null) return;
+  if (known.stored.uid !== d.hold.uid) return;
+  if (answer.record === undefined && !isCurrent(d, flight)) return;
+  const next = release(known.record, d.grant, tickets, at(d));
+  if (next === "not_holder") return;
+  d.leftovers = [...d.leftovers, ...spentTickets(next, tickets)];
+  ask(d, { kind: "replace", base: known.stored, next }, { kind: "release" });
+}
+
+function spentTickets(next: Parameters<typeof isSpent>[0], tickets: readonly Queued[]) {
+  return tickets.filter(({ ticket }) => isSpent(next, ticket.grant))
+    .map(({ ticket, uid }) => ({ grant: ticket.grant, uid }));
+}

@@ -1,0 +1,96 @@
+/** What anybody may do for a record once record and tickets are read: the helping part of the driver. */
+import { TURN_PATIENCE_MS } from "./driver.ts";
+import type { DoomedTicket } from "./driver.ts";
+import { silentAt } from "./observer.ts";
+import type { Sight } from "./observer.ts";
+import { encodeRecord } from "./record.ts";
+import type { LockRecord } from "./record.ts";
+import { call, close, isSpent, remove, settle, unanswered } from "./rules.ts";
+import type { Queued } from "./rules.ts";
+
+/** Who helps, and what it has seen. */
+export interface Helper {
+  /** Of its present try to acquire; never passed over by itself. */
+  readonly grant: string;
+  /** For people. */
+  readonly holder: string;
+  readonly sight: Sight;
+  /** Its own monotonic clock, in milliseconds. */
+  readonly now: number;
+  /** Its wall clock, ISO 8601. */
+  readonly at: string;
+}
+
+/** What there is to do. */
+export interface Mending {
+  /** The record to write, or null when it is fine as it is. */
+  readonly next: LockRecord | null;
+  /** The silent, to be deleted before that write. */
+  readonly passedOver: readonly Queued[];
+  /** Tickets that do not wait any more once it is written. */
+  readonly spent: readonly DoomedTicket[];
+  /** For people; empty when nothing happened to anybody. */
+  readonly told: string;
+}
+
+/** True when the call that stands was seen standing for long enough, and is not waiting for the helper's own answer. */
+export function closeDue(record: LockRecord, tickets: readonly Queued[], helper: Helper): boolean {
+  const { open, number, stands_seconds, grants } = record.roll_call;
+  const seen = helper.sight.call;
+  if (!open || seen?.number !== number) return false;
+  if (helper.now < seen.since + stands_seconds * 1000) return false;
+  const mine = tickets.find(({ ticket }) => ticket.grant === helper.grant);
+  return !grants.includes(helper.grant) || mine === undefined || mine.ticket.answered === number;
+}
+
+/**
+ * What `helper` does for `record`: takes the silent holders off, closes a call that stood long enough, settles, and calls
+ * the roll where a turn is not claimed.
+ *
+ * @param tickets as listed after `record` was read
+ */
+export function mend(record: LockRecord, tickets: readonly Queued[], helper: Helper): Mending {
+  const { sight, now } = helper;
+  const closing = closeDue(record, tickets, helper);
+  const timeout = TURN_PATIENCE_MS + record.roll_call.stands_seconds * 1000;
+  const stale = sight.turns.filter(({ since }) => now >= since + timeout).map(({ grant }) => grant);
+  const passedOver = closing
+    ? unanswered(record, tickets, stale).filter(({ ticket }) => ticket.grant !== helper.grant)
+    : [];
+  const left = tickets.filter((queued) => !passedOver.includes(queued));
+  const told = passedOver.map(({ ticket }) =>
+    `${ticket.holder} did not answer and was passed over`
+  );
+
+  let next = record;
+  for (const seen of sight.holders) {
+    if (now < silentAt(seen)) continue;
+    const ending = {
+      outcome: "expired",
+      by: helper.holder,
+      reason: `no renewal for ${Math.round((now - seen.since) / 1000)} s`,
+      at: helper.at,
+    } as const;
+    const removed = remove(next, seen.grant, left, ending);
+    if (removed === "not_holder") continue;
+    const holder = next.holders.find(({ grant }) => grant === seen.grant);
+    told.push(
+      `${holder?.holder ?? seen.grant} was silent for ${ending.reason.slice(15)} and was removed`,
+    );
+    next = removed;
+  }
+  next = closing ? close(next, left) : settle(next, left);
+  const unclaimed = sight.turns.some(({ grant, since }) =>
+    grant !== helper.grant && now >= since + TURN_PATIENCE_MS && next.turn.includes(grant)
+  );
+  if (unclaimed && !record.roll_call.open) next = call(next, left);
+
+  const changed = encodeRecord(next) !== encodeRecord(record);
+  return {
+    next: changed ? next : null,
+    passedOver,
+    spent: left.filter(({ ticket }) => isSpent(next, ticket.grant) && ticket.grant !== helper.grant)
+      .map(({ ticket, uid }) => ({ grant: ticket.grant, uid })),
+    told: told.join("; "),
+  };
+}

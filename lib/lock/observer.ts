@@ -1,0 +1,60 @@
+/**
+ * Who looks dead. Only durations on one's own monotonic clock count, from the moment a value was first received: a value
+ * can only have been written before that, so the count can only be too short, never too long.
+ */
+import type { LockRecord } from "./record.ts";
+
+/** A holder as it was seen, and since when it is seen so. */
+export interface SeenHolder {
+  readonly grant: string;
+  readonly renewals: number;
+  readonly ttlMs: number;
+  /** Monotonic, in milliseconds. */
+  readonly since: number;
+}
+
+/** What one client has seen of a record, and since when. */
+export interface Sight {
+  readonly holders: readonly SeenHolder[];
+  /** Each turn has its own age. */
+  readonly turns: readonly { readonly grant: string; readonly since: number }[];
+  /** The roll call that stands. */
+  readonly call: { readonly number: number; readonly since: number } | null;
+}
+
+/** Nothing seen yet. */
+export const NOTHING_SEEN: Sight = { holders: [], turns: [], call: null };
+
+/** What is known after `record` was received at `now`: unchanged values keep their age. */
+export function see(sight: Sight, record: LockRecord, now: number): Sight {
+  return {
+    holders: record.holders.map((holder) => {
+      const before = sight.holders.find((seen) => seen.grant === holder.grant);
+      const ttlMs = holder.ttl_seconds * 1000;
+      return before !== undefined && before.renewals === holder.renewals
+        ? { ...before, ttlMs }
+        : { grant: holder.grant, renewals: holder.renewals, ttlMs, since: now };
+    }),
+    turns: record.turn.map((grant) =>
+      sight.turns.find((seen) => seen.grant === grant) ?? { grant, since: now }
+    ),
+    call: !record.roll_call.open
+      ? null
+      : sight.call?.number === record.roll_call.number
+      ? sight.call
+      : { number: record.roll_call.number, since: now },
+  };
+}
+
+/**
+ * All counts begun again: after an outage nobody knows who could have given a sign of life, and a control plane's upgrade
+ * must cost nobody the lock.
+ */
+export function seeAnew(record: LockRecord, now: number): Sight {
+  return see(NOTHING_SEEN, record, now);
+}
+
+/** When the holder counts as silent: its `renewals` stood still for its own TTL. */
+export function silentAt(seen: SeenHolder): number {
+  return seen.since + seen.ttlMs;
+}

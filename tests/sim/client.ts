@@ -1,0 +1,228 @@
+/** One simulated process: the real driver, its work, its lifeline, its clocks. */
+import type { Config, Effect, Happening, State } from "../../lib/lock/driver.ts";
+import { begin, step } from "../../lib/lock/step.ts";
+import { compareRevisions } from "../../lib/lock/store.ts";
+import { OBJECT } from "./network.ts";
+import type { World } from "./world.ts";
+
+/** How a client differs from another. */
+export interface Persona {
+  readonly name: string;
+  readonly config: Config;
+  /** Its clocks run this much faster than true time. */
+  readonly rate: number;
+  readonly wallOffsetMs: number;
+  /** How long its work takes, in true milliseconds. */
+  readonly workMs: number;
+  /** How long the work takes to end after TERM, in true milliseconds. */
+  readonly stubbornMs: number;
+}
+
+/** How soon the lifeline has killed the work of a process that died, in true milliseconds. */
+const LIFELINE_MS = 1000;
+
+/** A process of the simulation. */
+export class Client {
+  state: State;
+  alive = true;
+  /** The token it works with, or null. */
+  working: number | null = null;
+  /** The grant and the record's uid that it works or worked with. */
+  grantAtWork = "";
+  uidAtWork = "";
+  /** The uids of the records that it ever saw held. */
+  readonly sawHeld = new Set<string>();
+  /** A signal made it give up. */
+  signalled = false;
+  #pausedUntil: number | null = null;
+  readonly #inbox: Happening[] = [];
+  #timer = 0;
+  #workId = 0;
+  #wallOffset: number;
+  #watch: { id: number; stop: () => void } | null = null;
+
+  constructor(readonly world: World, readonly persona: Persona) {
+    this.#wallOffset = persona.wallOffsetMs;
+    this.state = begin(persona.config, this.clock, this.wall);
+    this.#step({ kind: "tick" });
+  }
+
+  get clock(): number {
+    return this.world.time.now * this.persona.rate;
+  }
+  get wall(): number {
+    return 1_700_000_000_000 + this.clock + this.#wallOffset;
+  }
+  get over(): boolean {
+    return !this.alive || (this.state.phase === "over" && this.working === null);
+  }
+
+  /** SIGKILL: nothing of it goes on but its lifeline. */
+  kill(): void {
+    if (!this.alive) return;
+    this.alive = false;
+    this.#watch?.stop();
+    if (this.working === null) return;
+    this.world.time.after(
+      this.world.chance.between(0, LIFELINE_MS),
+      () => this.#endWork("its lifeline"),
+    );
+  }
+
+  /** SIGSTOP for so long. */
+  pause(ms: number): void {
+    if (!this.alive || this.#pausedUntil !== null) return;
+    this.#pausedUntil = this.world.time.now + ms;
+    this.world.time.after(ms, () => {
+      this.#pausedUntil = null;
+      for (const happening of this.#inbox.splice(0)) this.#step(happening);
+      this.#step({ kind: "tick" });
+    });
+  }
+
+  /** SIGTERM: gives up, or has its work end. */
+  signal(): void {
+    this.signalled = true;
+    if (this.working !== null) {
+      this.world.time.after(this.persona.stubbornMs, () => this.#endWork("a signal"));
+    } else this.happen({ kind: "give_up" });
+  }
+
+  /** Somebody sets the wall clock. */
+  setWall(byMs: number): void {
+    this.#wallOffset += byMs;
+  }
+
+  /** Something happens to the process, now or when it runs again. */
+  happen(what: Happening): void {
+    if (!this.alive) return;
+    if (this.#pausedUntil !== null) this.#inbox.push(what);
+    else this.#step(what);
+  }
+
+  #step(what: Happening): void {
+    if (!this.alive) return;
+    const before = this.state.hold?.ackedAt;
+    const { state, effects } = step(this.state, { now: this.clock, wall: this.wall, what });
+    this.state = state;
+    const { stored, record } = state.known ?? {};
+    if (stored && record && record.holders.length > 0) this.sawHeld.add(stored.uid);
+    for (const effect of effects) this.#run(effect);
+    if (state.hold !== null && state.hold.ackedAt !== before) this.#armLifeline(state.hold.ackedAt);
+    if (state.wakeAt === null) return;
+    const timer = ++this.#timer;
+    // A little late, as timers are.
+    const wait = (state.wakeAt - this.clock) / this.persona.rate + this.world.chance.between(0, 3);
+    this.world.time.after(Math.max(0.01, wait), () => {
+      if (timer === this.#timer) this.happen({ kind: "tick" });
+    });
+  }
+
+  #run(effect: Effect): void {
+    const { world } = this;
+    switch (effect.kind) {
+      case "request":
+        world.network.send(
+          effect.request,
+          effect.timeoutMs / this.persona.rate,
+          (answer) => this.happen({ kind: "answer", id: effect.id, answer }),
+        );
+        return;
+      case "watch":
+        return this.#startWatch(effect.id, effect.from);
+      case "unwatch":
+        this.#watch?.stop();
+        this.#watch = null;
+        return;
+      case "start_work":
+        return this.#startWork();
+      case "stop_work":
+        world.time.after(
+          effect.how === "kill" ? world.chance.between(0, 20) : this.persona.stubbornMs,
+          () => this.#endWork(effect.how),
+        );
+        return;
+      case "tell":
+        world.say(this.persona.name, effect.text);
+        return;
+      case "move":
+        return;
+    }
+  }
+
+  #startWatch(id: number, from: string): void {
+    const { world } = this;
+    const { chance } = world;
+    this.#watch?.stop();
+    let open = true;
+    const stop = () => {
+      open = false;
+      unsubscribe();
+    };
+    const deliver = (text: Happening, delay: number) =>
+      world.time.after(delay, () => open && this.happen(text));
+    const report = (record: Parameters<typeof world.seen>[0]) => {
+      if (!open || world.network.down) return;
+      const { faults } = world.network;
+      if (chance.happens(faults.watchSilent)) return stop();
+      if (chance.happens(faults.watchBroken)) {
+        deliver({ kind: "watch_ended", id, failure: null }, chance.between(0, 50));
+        return;
+      }
+      const event: Happening = { kind: "watched", id, record };
+      deliver(event, chance.between(0.2, 3));
+      if (chance.happens(faults.eventLate)) deliver(event, chance.between(1, 5000));
+    };
+    const unsubscribe = world.core.subscribe((change) => {
+      if (change.kind === "record") report(change.record);
+    });
+    this.#watch = { id, stop };
+    world.time.after(chance.between(0.5, 5), () => {
+      if (!open) return;
+      if (world.network.down) {
+        const failure = { kind: "unknown", message: "refused" } as const;
+        deliver({ kind: "watch_ended", id, failure }, 1);
+        return;
+      }
+      const record = world.core.readRecord(OBJECT);
+      if (
+        record === null ? from !== "" : from === "" || compareRevisions(record.revision, from) > 0
+      ) {
+        report(record);
+      }
+    });
+  }
+
+  #startWork(): void {
+    const hold = this.state.hold;
+    if (hold === null) return;
+    this.working = hold.token;
+    this.grantAtWork = this.state.grant;
+    this.uidAtWork = hold.uid;
+    this.world.workStarted(this);
+    const work = ++this.#workId;
+    this.world.time.after(this.persona.workMs, () => {
+      if (this.#workId === work) this.#endWork("its own end");
+    });
+  }
+
+  #endWork(by: string): void {
+    if (this.working === null) return;
+    this.#workId++;
+    this.working = null;
+    this.world.say(this.persona.name, `work ended by ${by}`);
+    this.happen({ kind: "work_ended" });
+  }
+
+  /** The lifeline kills the work at 5/6 of the TTL after the last acknowledged renewal, whatever became of the holder. */
+  #armLifeline(ackedAt: number): void {
+    const { ttlMs, onLost } = this.persona.config;
+    if (onLost === "warn") return;
+    const wait = (ackedAt + ttlMs * 5 / 6 - this.clock) / this.persona.rate;
+    this.world.time.after(wait, () => {
+      if (this.working !== null && this.state.hold?.ackedAt === ackedAt) {
+        this.#endWork("its lifeline");
+      }
+    });
+  }
+}
