@@ -1,5 +1,5 @@
 /** The folder of what is built once and used by every clone, and who may write into it. */
-import { mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -32,7 +32,9 @@ export async function builtOnce(
   using lock = await Deno.open(`${folder}.lock`, { create: true, write: true });
   await lock.lock(true);
   if (await exists(folder)) return folder;
-  const temporary = await mkdtemp(`${folder}.building-`);
+  const prefix = `${folder}.building-`;
+  await removeAll(prefix); // of builders that were killed: a living one would hold the lock
+  const temporary = await mkdtemp(prefix);
   try {
     await build(temporary);
     await rename(temporary, folder);
@@ -40,6 +42,14 @@ export async function builtOnce(
     await rm(temporary, { recursive: true, force: true });
   }
   return folder;
+}
+
+async function removeAll(prefix: string): Promise<void> {
+  const folder = dirname(prefix);
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    if (path.startsWith(prefix)) await rm(path, { recursive: true, force: true });
+  }
 }
 
 async function exists(path: string): Promise<boolean> {
