@@ -51,7 +51,7 @@ export function describeHolder(holder: Holder, wall: Date): string {
 /** Why it is as it is: who holds, and what those who wait are waiting for. One sentence a line. */
 export function whyNobodyMoves(
   record: LockRecord,
-  queue: readonly Queued[],
+  queue: readonly Queued[] | "not listed",
   wall: Date,
   observed: Observed = NOTHING_OBSERVED,
 ): readonly string[] {
@@ -66,22 +66,24 @@ export function whyNobodyMoves(
     );
   }
   for (const grant of record.turn) {
-    const waiter = queue.find((queued) => queued.ticket.grant === grant);
-    const whose = waiter === undefined
-      ? "of one who has gone"
-      : `${neutral(waiter.ticket.holder)}'s`;
+    const waiter = queue === "not listed"
+      ? undefined
+      : queue.find((queued) => queued.ticket.grant === grant);
+    const whose = waiter !== undefined
+      ? `${neutral(waiter.ticket.holder)}'s turn`
+      : queue === "not listed"
+      ? "the next one's turn"
+      : "the turn of one who has gone";
     const since = observed.turnMs === null || grant !== record.turn[0]
       ? ""
       : ` since ${formatDuration(observed.turnMs)}`;
-    lines.push(
-      `it is ${whose === "of one who has gone" ? `the turn ${whose}` : `${whose} turn`}${since}`,
-    );
+    lines.push(`it is ${whose}${since}`);
   }
   if (record.roll_call.open) {
     lines.push("the roll is being called: who does not answer is passed over");
   }
   if (lines.length === 0) {
-    lines.push(queue.length === 0 ? "free" : "free: the first in line is called");
+    lines.push(queue.length === 0 ? "free" : "free: the first in line is next");
   }
   return lines;
 }
@@ -196,32 +198,34 @@ export interface WaitLine {
   readonly key: string;
 }
 
-/**
- * What one who waits is told: who holds, since when, their link; its place; a guess of what is left.
- *
- * @param queue those who wait, in order, as last listed; it may be older than the record
- * @param grant its own
- */
+/** Where somebody waits, as far as it is known without another list. */
+export interface WaitPlace {
+  readonly grant: string;
+  /** 1 for the next in line. */
+  readonly position: number;
+  readonly length: number;
+}
+
+/** What one who waits is told: who holds, since when, their link; its place; a guess of what is left. */
 export function waitLine(
   record: LockRecord,
-  queue: readonly Queued[],
-  grant: string,
+  { grant, position, length }: WaitPlace,
   wall: Date,
   observed: Observed = NOTHING_OBSERVED,
 ): WaitLine {
-  const place = queue.findIndex((queued) => queued.ticket.grant === grant) + 1;
   const link = record.holders.map((holder) => neutral(holder.link)).find((text) => text !== "");
+  const why = record.turn.includes(grant)
+    ? ["it is my turn"]
+    : whyNobodyMoves(record, "not listed", wall, observed);
   const parts = [
-    `waiting for ${neutral(record.identity.lock)}: ${
-      whyNobodyMoves(record, queue, wall, observed).join("; ")
-    }`,
+    `waiting for ${neutral(record.identity.lock)}: ${why.join("; ")}`,
     ...(link === undefined ? [] : [link]),
-    ...(place === 0 ? [] : [`place ${place} of ${queue.length}`]),
+    `place ${position} of ${length}`,
   ];
   const median = medianHoldMs(record.history);
-  if (median !== null && place > 0 && record.freeze === null) {
+  if (median !== null && record.freeze === null) {
     parts.push(
-      `about ${formatDuration(median * place / record.capacity)} to go, by the last holds`,
+      `about ${formatDuration(median * position / record.capacity)} to go, by the last holds`,
     );
   }
   const key = JSON.stringify([
@@ -229,7 +233,7 @@ export function waitLine(
     record.turn,
     record.roll_call.open,
     record.freeze?.since,
-    place,
+    position,
   ]);
   return { text: parts.join(", "), key };
 }

@@ -1,7 +1,136 @@
+/** `run`: holds the lock while a command runs. */
+import process from "node:process";
+import type { State } from "../lock/driver.ts";
+import { runLock, SYSTEM_CLOCK } from "../lock/lock.ts";
+import { findCommand } from "../host/command.ts";
+import { lifelineSupported } from "../host/lifeline.ts";
+import { onSignals } from "../host/signals.ts";
+import { openStores } from "./connect.ts";
+import type { OpenStores } from "./connect.ts";
 import type { Context } from "./context.ts";
-import { CliError, Exit } from "./errors.ts";
+import { formatDuration } from "./durations.ts";
+import { CliError, Exit, usage } from "./errors.ts";
 import type { RunOptions } from "./options.ts";
+import { configFor, endOf, tellBy, WaitTeller } from "./take.ts";
+import { neutral } from "./text.ts";
+import { Work } from "./work.ts";
 
-export function runCommand(_options: RunOptions, _context: Context): Promise<number> {
-  return Promise.reject(new CliError(Exit.bug, "run is not built yet"));
+/** Resolves with the command's own exit code, or ours. Throws {@link CliError}. */
+export async function runCommand(
+  options: RunOptions,
+  context: Context,
+  open: OpenStores = openStores,
+): Promise<number> {
+  const { log, env } = context;
+  const [name, ...args] = options.command;
+  // Before anybody waits for anything.
+  const found = findCommand(name, env["PATH"], process.cwd());
+  if (!found.found) throw new CliError(found.exitCode, `${neutral(name)}: ${found.why}`);
+  if (!lifelineSupported() && options.onLost === "kill") {
+    throw usage(
+      "a command cannot be stopped for sure on this system when the lock is lost; say --on-lost warn to run it all the same",
+    );
+  }
+  const { stores, address } = await open(options, context);
+  const store = stores.open(options.target.object, options.target.lock);
+  const config = configFor(options, {
+    work: "command",
+    onLost: options.onLost === "kill" ? "stop" : "warn",
+    resumed: null,
+  });
+  const waits = new WaitTeller(context, options, store, address);
+  const work = new Work({ command: found.path, args, options, context });
+  let began: State | null = null;
+
+  const client = runLock(config, store, SYSTEM_CLOCK, {
+    tell: tellBy(log),
+    changed(state) {
+      waits.changed(state);
+      work.follow(state);
+    },
+    startWork(state) {
+      began = state;
+      waits.end();
+      const waited = state.now - state.startedAt;
+      log.info(
+        `holds ${neutral(options.target.lock)} with token ${state.hold?.token}, after ${
+          formatDuration(waited)
+        }`,
+        { lock: options.target.lock, grant: state.grant, token: state.hold?.token ?? 0 },
+      );
+      void work.start(state).then(() => client.send({ kind: "work_ended" }));
+    },
+    stopWork(how) {
+      work.stop(how);
+    },
+  });
+  const signals = onSignals((signal) => {
+    if (!work.signal(signal)) client.send({ kind: "give_up" });
+  }, { parent: context.ci.product === "none" ? "ignored" : "watched" });
+  try {
+    const state = await client.over;
+    const lost = work.unguarded ?? null;
+    return ended(options, context, state, work, signals.first, began, lost);
+  } finally {
+    signals.stop();
+    waits.end();
+    await work.letGo();
+    stores.close();
+  }
+}
+
+/** Says how it ended and whose exit code it is. */
+function ended(
+  options: RunOptions,
+  context: Context,
+  state: State,
+  work: Work,
+  signal: NodeJS.Signals | null,
+  began: State | null,
+  unguarded: string | null,
+): number {
+  const { log } = context;
+  const end = endOf(state.result ?? { kind: "gave_up" }, options, state, options.conflictExitCode);
+  if (state.leftBehind !== null) {
+    log.warn(
+      `${neutral(options.target.lock)}: ${
+        neutral(state.leftBehind, 2000)
+      }; it is free after its TTL of ${formatDuration(options.ttlMs)}`,
+    );
+  }
+  const said = (code: number, by: "command" | "k8s-lock", message: string) => {
+    const level = code === 0 || by === "command" ? "info" : end.level === "warn" ? "warn" : "error";
+    log[level](message, { exit_code: code, exit_by: by });
+    return code;
+  };
+  if (unguarded !== null) return said(Exit.lost, "k8s-lock", unguarded);
+  if (
+    end.code === Exit.lost && options.onLost === "warn" && state.result?.kind === "lost" &&
+    state.result.lost.kind !== "max_hold" && work.exitCode !== null
+  ) {
+    log.warn(end.message);
+    return said(work.exitCode, "command", commandEnded(work.exitCode));
+  }
+  if (signal !== null && (state.result?.kind === "gave_up" || end.code === Exit.done)) {
+    const code = signal === "SIGINT"
+      ? Exit.interrupted
+      : signal === "SIGHUP"
+      ? 129
+      : Exit.terminated;
+    return said(
+      code,
+      "k8s-lock",
+      `ended by ${signal}; ${neutral(options.target.lock)} is given back`,
+    );
+  }
+  if (end.code !== Exit.done) return said(end.code, "k8s-lock", end.message);
+  if (work.failure !== null) throw new CliError(work.failure.exitCode, work.failure.message);
+  const code = work.exitCode ?? Exit.bug;
+  const held = began === null ? 0 : state.now - began.now;
+  const gone = state.leftBehind === null ? "gave it back" : "could not give it back";
+  return said(code, "command", `${gone} after ${formatDuration(held)}; ${commandEnded(code)}`);
+}
+
+function commandEnded(code: number): string {
+  return `the command ended with ${code}`;
 }

@@ -1,0 +1,204 @@
+/** Taking a lock, as `run` and `acquire` do: from their options to a client of the lock, and from its end to an exit code. */
+import { randomBytes, randomInt } from "node:crypto";
+import type { Config, Lost, Result, State } from "../lock/driver.ts";
+import type { LockStore } from "../lock/store.ts";
+import type { Address } from "./connect.ts";
+import type { Context } from "./context.ts";
+import { formatDuration } from "./durations.ts";
+import { Exit } from "./errors.ts";
+import { StatusLine } from "./log.ts";
+import type { Level, Logger } from "./log.ts";
+import { howToLook } from "./look.ts";
+import type { TakeOptions } from "./options.ts";
+import { waitLine } from "./prose.ts";
+import { neutral } from "./text.ts";
+
+/** What `run` and `acquire` ask of the lock differently. */
+export type Manner = Pick<Config, "work" | "onLost" | "resumed">;
+
+/** The driver's configuration for what was asked. */
+export function configFor(options: TakeOptions, manner: Manner): Config {
+  const { target, holder, description, link } = options;
+  return {
+    identity: target.by === "object" ? null : target.identity,
+    holder,
+    description,
+    link,
+    mode: "exclusive",
+    priority: 0,
+    order: "fifo",
+    orderKey: null,
+    ttlMs: options.ttlMs,
+    timeoutMs: options.timeoutMs,
+    requestTimeoutMs: options.requestTimeoutMs,
+    maxHoldMs: options.maxHoldMs,
+    news: "watch",
+    ...manner,
+    grantPrefix: newGrantPrefix(),
+    seed: randomInt(2 ** 31),
+  };
+}
+
+/** 80 random bits in the letters that every store takes in a name. */
+export function newGrantPrefix(): string {
+  return BigInt(`0x${randomBytes(10).toString("hex")}`).toString(36).padStart(16, "0");
+}
+
+/** The driver's levels as the log's. */
+export const LOG_LEVELS = {
+  debug: "debug",
+  info: "info",
+  warn: "warning",
+} as const satisfies Record<string, Level>;
+
+/** Says what the driver tells. */
+export function tellBy(log: Logger): (level: keyof typeof LOG_LEVELS, text: string) => void {
+  return (level, text) => log[level](text);
+}
+
+/** Tells who waits how the wait goes on. */
+export class WaitTeller {
+  readonly #line: StatusLine;
+  #begun = false;
+
+  constructor(
+    readonly context: Context,
+    readonly options: TakeOptions,
+    readonly store: LockStore,
+    readonly address: Address,
+  ) {
+    this.#line = new StatusLine(context.log, context.monotonicMs);
+  }
+
+  /** Called after each step of the driver. */
+  changed(state: State): void {
+    const record = state.known?.record;
+    const waits = state.phase === "waiting" || state.phase === "trying";
+    if (!waits || (state.phase === "waiting" && state.ticket === null)) {
+      if (!waits) this.end();
+      return;
+    }
+    if (!this.#begun && state.phase === "waiting") {
+      this.#begun = true;
+      for (const line of howToLook(this.options.target.object, this.address)) {
+        this.context.log.info(line);
+      }
+    }
+    if (!record) return this.#line.update("waiting: there is no record yet", "none");
+    const { text, key } = waitLine(
+      record,
+      {
+        grant: state.grant,
+        position: state.position,
+        length: Math.max(state.queueLength, state.position),
+      },
+      this.context.wall(),
+      { turnMs: turnAge(state) },
+    );
+    const away = state.outage && state.lastFailure !== null ? " (the store does not answer)" : "";
+    this.#line.update(`${text}${away}`, `${key}${away}`);
+  }
+
+  /** Takes the line away. */
+  end(): void {
+    this.#line.end();
+  }
+}
+
+function turnAge(state: State): number | null {
+  const first = state.sight.turns[0];
+  return first === undefined ? null : state.now - first.since;
+}
+
+/** Why a lock was lost, in one line. */
+export function describeLost(lost: Lost): string {
+  const by = (who: string | null) => who === null || who === "" ? "somebody" : neutral(who);
+  switch (lost.kind) {
+    case "silent":
+      return `it was not renewed for ${formatDuration(lost.seconds * 1000)}: ${
+        neutral(lost.cause)
+      }`;
+    case "expired":
+      return `${by(lost.by)} took it over because this holder was silent for its TTL${
+        lost.token === null ? "" : ` (the last token is ${lost.token} now)`
+      }`;
+    case "broken":
+      return `it was broken by ${by(lost.by)}${lost.reason ? `: ${neutral(lost.reason)}` : ""}`;
+    case "deleted":
+      return "its record was deleted";
+    case "gone":
+      return "the record does not name this hold any more";
+    case "damaged":
+      return `its record cannot be used any more: ${neutral(lost.message)}`;
+    case "max_hold":
+      return `it was held for the longest time allowed (--max-hold ${
+        formatDuration(lost.seconds * 1000)
+      })`;
+  }
+}
+
+/** How a client's end is said, and the exit code for it. */
+export interface End {
+  readonly code: number;
+  readonly level: "error" | "warn" | "info" | "debug";
+  readonly message: string;
+}
+
+/**
+ * The end of a client that was to take a lock.
+ *
+ * @param busyCode what "not in time" exits with
+ */
+export function endOf(result: Result, options: TakeOptions, state: State, busyCode: number): End {
+  const lock = neutral(options.target.lock);
+  const waited = formatDuration(state.now - state.startedAt);
+  switch (result.kind) {
+    case "released":
+      return { code: Exit.done, level: "debug", message: `gave ${lock} back` };
+    case "handed_over":
+      return { code: Exit.done, level: "debug", message: `holds ${lock}` };
+    case "busy":
+      return {
+        code: busyCode,
+        level: "error",
+        message: options.timeoutMs === 0
+          ? `${lock} is not free${holders(state)}`
+          : `did not get ${lock} within ${formatDuration(options.timeoutMs ?? 0)}${holders(state)}`,
+      };
+    case "dropped":
+      return {
+        code: busyCode,
+        level: "error",
+        message: `dropped from the queue of ${lock} by ${neutral(result.by ?? "") || "somebody"}${
+          result.reason ? `: ${neutral(result.reason)}` : ""
+        }`,
+      };
+    case "gave_up":
+      return { code: Exit.terminated, level: "warn", message: `gave up ${lock} after ${waited}` };
+    case "lost":
+      return {
+        code: Exit.lost,
+        level: "error",
+        message: `lost ${lock}: ${describeLost(result.lost)}`,
+      };
+    case "not_holder":
+      return { code: Exit.notHolder, level: "error", message: `this job does not hold ${lock}` };
+    case "unreachable":
+    case "refused":
+      return { code: Exit.unreachable, level: "error", message: neutral(result.message, 2000) };
+    case "unusable":
+      return {
+        code: Exit.unusable,
+        level: "error",
+        message: `the record of ${lock} cannot be used: ${neutral(result.message, 2000)}`,
+      };
+  }
+}
+
+function holders(state: State): string {
+  const names =
+    state.known?.record?.holders.map(({ holder, link }) =>
+      `${neutral(holder)}${link === "" ? "" : ` (${neutral(link)})`}`
+    ) ?? [];
+  return names.length === 0 ? "" : `: held by ${names.join(", ")}`;
+}

@@ -1,0 +1,157 @@
+/** The command under `run` with its lifeline, from the driver's orders to processes. */
+import { commandEnvironment, CommandError, startCommand } from "../host/command.ts";
+import type { RunningCommand } from "../host/command.ts";
+import { lifelineSupported, startLifeline } from "../host/lifeline.ts";
+import type { Lifeline, LifelineDeath } from "../host/lifeline.ts";
+import { ownTerminal } from "../host/terminal.ts";
+import type { State } from "../lock/driver.ts";
+import type { Context } from "./context.ts";
+import type { RunOptions } from "./options.ts";
+
+/** The lifeline kills at this part of the TTL after the last acknowledged renewal, as the driver does. */
+const KILL_PART = 5 / 6;
+/** How long the command has between TERM and KILL when it is not guarded any more. */
+const UNGUARDED_GRACE_MS = 1000;
+
+/** What to run. */
+export interface WorkOptions {
+  /** The program's path. */
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly options: RunOptions;
+  readonly context: Context;
+}
+
+/** One command, started once. */
+export class Work {
+  /** The command's exit code, once it has ended. */
+  exitCode: number | null = null;
+  /** The command could not be started. */
+  failure: CommandError | null = null;
+  /** Why the command ran without a lifeline, if it did: then the lock counts as lost. */
+  unguarded: string | null = null;
+  readonly #asked: WorkOptions;
+  #lifeline: { readonly grant: string; readonly up: Promise<Lifeline> } | null = null;
+  #guard: Lifeline | null = null;
+  #running: RunningCommand | null = null;
+  #stopping: "term" | "kill" | null = null;
+  #signalled: NodeJS.Signals | null = null;
+  #toldAckedAt = -1;
+  #guardedAt: number | null = null;
+
+  constructor(asked: WorkOptions) {
+    this.#asked = asked;
+  }
+
+  /** Called after each step of the driver: gets the lifeline ready, and tells it how long the work may go on. */
+  follow(state: State): void {
+    const { options } = this.#asked;
+    if (options.onLost === "warn" && !lifelineSupported()) return;
+    // Those far back do not pay for a process that they will not need for long.
+    const next = state.phase === "waiting" && state.ticket !== null && state.position <= 1;
+    if (next) this.#begin(state.grant);
+    const hold = state.hold;
+    if (hold === null || hold.ackedAt === this.#toldAckedAt || hold.gone) return;
+    this.#guardedAt = hold.ackedAt + options.ttlMs * KILL_PART;
+    this.#toldAckedAt = hold.ackedAt;
+    this.#tellTime(state.now);
+  }
+
+  #tellTime(now: number): void {
+    if (this.#guardedAt === null || this.#asked.options.onLost === "warn") return;
+    this.#guard?.aliveFor(Math.max(0, this.#guardedAt - now));
+  }
+
+  #begin(grant: string): void {
+    if (this.#lifeline?.grant === grant) return;
+    void this.letGo();
+    const up = startLifeline({ grants: [grant], onDeath: (death) => this.#bereft(death) });
+    // Whoever needs it looks at how it went.
+    up.catch(() => {});
+    this.#lifeline = { grant, up };
+  }
+
+  #bereft(death: LifelineDeath): void {
+    const { log } = this.#asked.context;
+    if (death === "replaced") return log.warn("the lifeline died; another one guards the command");
+    if (death === "killed") {
+      return log.error("the lifeline killed the command: no renewal was heard of in time");
+    }
+    this.#loseGuard("the lifeline died and no other could be started");
+  }
+
+  #loseGuard(why: string): void {
+    if (this.#asked.options.onLost === "warn") {
+      this.#asked.context.log.warn(`${why}; the command goes on without one (--on-lost warn)`);
+      return;
+    }
+    this.unguarded =
+      `${why}: a lock whose holder cannot be stopped counts as lost, so the command was stopped`;
+    this.stop("term");
+    setTimeout(() => this.stop("kill"), UNGUARDED_GRACE_MS).unref();
+  }
+
+  /** Starts the command. Resolves when it has ended and, where it was stopped, all of it is reaped. */
+  async start(state: State): Promise<void> {
+    const { command, args, options, context } = this.#asked;
+    try {
+      if (lifelineSupported()) {
+        this.#begin(state.grant);
+        this.#guard = await this.#lifeline?.up ?? null;
+        this.#tellTime(performance.now());
+      }
+    } catch (error) {
+      this.#loseGuard(error instanceof Error ? error.message : String(error));
+      if (this.unguarded !== null) return;
+    }
+    // A stop or a signal may have come while the lifeline began.
+    if (this.#stopping !== null || this.#signalled !== null) return;
+    const env = commandEnvironment(context.env, {
+      K8S_LOCK_NAME: options.target.lock,
+      K8S_LOCK_GRANT: state.grant,
+      K8S_LOCK_TOKEN: String(state.hold?.token ?? 0),
+      K8S_LOCK_SLOT: String(state.hold?.slot ?? 0),
+      K8S_LOCK_SLOT_NAME: "",
+    });
+    try {
+      this.#running = await startCommand({ command, args, env, terminal: ownTerminal() });
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      this.failure = error;
+      return;
+    }
+    this.#guard?.guard(this.#running.pid);
+    if (this.#stopping === "kill") void this.#running.killAll();
+    else if (this.#stopping === "term") this.#running.signal("SIGTERM");
+    else if (this.#signalled !== null) this.#running.signal(this.#signalled);
+    this.exitCode = (await this.#running.ended).exitCode;
+    // Only what is reaped counts as stopped. What a command leaves running when it ends by itself is its own affair.
+    if (this.#stopping !== null) await this.#running.gone();
+  }
+
+  /** TERM, or KILL to all of it. */
+  stop(how: "term" | "kill"): void {
+    this.#stopping = how;
+    if (how === "term") this.#running?.signal("SIGTERM");
+    else void this.#running?.killAll();
+  }
+
+  /** Passes a signal on. @returns false when there is no command to get it */
+  signal(name: NodeJS.Signals): boolean {
+    if (this.#guard === null && this.#running === null) return false;
+    this.#signalled = name;
+    this.#running?.signal(name);
+    return true;
+  }
+
+  /** Lets the lifeline go. */
+  async letGo(): Promise<void> {
+    const lifeline = this.#lifeline;
+    this.#lifeline = null;
+    try {
+      await (await lifeline?.up)?.done();
+    } catch {
+      // It never came up.
+    }
+  }
+}
