@@ -23,12 +23,12 @@ export function assertFalse(expr: unknown, msg = ""): asserts expr is false | 0 
 
 /** Fails unless both are deeply equal (prototypes and types included). */
 export function assertEquals<T>(actual: T, expected: T, msg?: string): void {
-  nodeAssert.deepStrictEqual(actual, expected, msg);
+  said(msg, () => nodeAssert.deepStrictEqual(actual, expected));
 }
 
 /** Fails when both are deeply equal. */
 export function assertNotEquals<T>(actual: T, expected: T, msg?: string): void {
-  nodeAssert.notDeepStrictEqual(actual, expected, msg);
+  said(msg, () => nodeAssert.notDeepStrictEqual(actual, expected));
 }
 
 /** Fails unless both are the same value (`Object.is`). */
@@ -37,12 +37,12 @@ export function assertStrictEquals<T>(
   expected: T,
   msg?: string,
 ): asserts actual is T {
-  nodeAssert.strictEqual(actual, expected, msg);
+  said(msg, () => nodeAssert.strictEqual(actual, expected));
 }
 
 /** Fails when both are the same value (`Object.is`). */
 export function assertNotStrictEquals<T>(actual: T, expected: T, msg?: string): void {
-  nodeAssert.notStrictEqual(actual, expected, msg);
+  said(msg, () => nodeAssert.notStrictEqual(actual, expected));
 }
 
 /** Fails when `actual` is null or undefined. */
@@ -68,12 +68,12 @@ export function assertInstanceOf<T>(
 
 /** Fails unless `actual` has a match of `expected`. */
 export function assertMatch(actual: string, expected: RegExp, msg?: string): void {
-  nodeAssert.match(actual, expected, msg);
+  said(msg, () => nodeAssert.match(actual, expected));
 }
 
 /** Fails when `actual` has a match of `expected`. */
 export function assertNotMatch(actual: string, expected: RegExp, msg?: string): void {
-  nodeAssert.doesNotMatch(actual, expected, msg);
+  said(msg, () => nodeAssert.doesNotMatch(actual, expected));
 }
 
 /** Fails unless `actual` contains `expected`. */
@@ -106,7 +106,7 @@ export function assertObjectMatch(
   expected: Record<PropertyKey, unknown>,
   msg?: string,
 ): void {
-  nodeAssert.deepStrictEqual(restrictedTo(expected, actual), expected, msg);
+  said(msg, () => nodeAssert.deepStrictEqual(restrictedTo(expected, actual), expected));
 }
 
 /** Fails unless `actual > expected`. */
@@ -268,6 +268,16 @@ function deeplyEqual(one: unknown, other: unknown): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+/** Runs a check of Node's; what it finds is told after `msg`. */
+function said(msg: string | undefined, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    if (msg === undefined || !(error instanceof AssertionError)) throw error;
+    throw failure(`${msg}: ${error.message}`, error.actual, error.expected);
   }
 }
 
