@@ -179,7 +179,7 @@ async function tokenOf(user: Entry): Promise<string | undefined> {
   const { fields, label } = user;
   const key = textIn(fields, "tokenFile", label) !== undefined ? "tokenFile" : "token-file";
   const file = textIn(fields, key, label);
-  if (file === undefined) return textIn(fields, "token", label);
+  if (file === undefined) return textIn(fields, "token", label)?.trim();
   const token = (await read(user, key, file)).trim();
   if (token === "") throw new KubeconfigError(`${label}: the file of ${key}, ${file}, is empty.`);
   return token;

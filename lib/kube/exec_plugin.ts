@@ -125,6 +125,8 @@ export class ExecRunner {
         child.kill("SIGKILL");
         // Not waited for: a grandchild may hold the pipes open for as long as it likes.
         clearTimeout(timer);
+        child.stdout.destroy();
+        child.stderr.destroy();
         resolve({ ...texts(), end: why });
       };
       const timer = setTimeout(

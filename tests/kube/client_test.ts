@@ -102,6 +102,18 @@ Deno.test("a read on an idle connection that the server has reset is sent again"
   assertEquals(await client.request({ target: SECRET }), { gets: 3 });
 });
 
+Deno.test("a write after the server has closed the idle connection in good order goes by a new one", async () => {
+  await using server = await fakeServer((response) => json(response, {}));
+  using client = clientOf(server);
+  await client.request({ target: SECRET });
+  const closed = server.allClosed();
+  // Its socket closes only when both ends have: then the client has seen it.
+  server.asked[0]?.socket.end();
+  await closed;
+  assertEquals(await client.request(PUT), {});
+  assertEquals([server.asked.length, server.connections], [2, 2]);
+});
+
 Deno.test("an aborted request rejects at once and frees its connection", async () => {
   const arrived = Promise.withResolvers<void>();
   await using server = await fakeServer(() => arrived.resolve());

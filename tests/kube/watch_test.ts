@@ -70,11 +70,11 @@ Deno.test("bookmarks and empty lines are not reported, and keep a watch alive", 
     // Longer in all than the silence that ends a watch.
     for (let sent = 0; sent < 8; sent++) {
       response.write(sent % 2 === 0 ? line("BOOKMARK", object("")) : "\n");
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await new Promise((resolve) => setTimeout(resolve, 100));
     }
     response.end();
   });
-  using client = clientOf(server, { silenceMs: 250 });
+  using client = clientOf(server, { silenceMs: 600 });
   assertEquals(await watched(client), { events: [], end: { kind: "ended" } });
 });
 

@@ -1,0 +1,128 @@
+/** Exec plugins: what they print is used, what goes wrong with them is told by their stderr. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import process from "node:process";
+import { ExecRunner } from "../../lib/kube/exec_plugin.ts";
+import type { ExecPlugin } from "../../lib/kube/exec_plugin.ts";
+import { failure } from "./fake_server.ts";
+import { folder, kubeconfig, load } from "./files.ts";
+
+const VERSION = "client.authentication.k8s.io/v1";
+const credential = (status: object) =>
+  JSON.stringify({ apiVersion: VERSION, kind: "ExecCredential", status });
+
+/** A plugin that is this script, run by the runtime that runs the tests. */
+function script(code: string, more: Partial<ExecPlugin> = {}): ExecPlugin {
+  return {
+    command: process.execPath,
+    args: ["eval", code],
+    apiVersion: VERSION,
+    env: process.env,
+    folder: ".",
+    installHint: "",
+    ...more,
+  };
+}
+
+const print = (text: string) => `console.log(${JSON.stringify(text)});`;
+
+Deno.test("a token, a certificate and an end of both are taken from what a plugin prints", async () => {
+  const expirationTimestamp = "2030-01-02T03:04:05Z";
+  const status = {
+    token: "t",
+    clientCertificateData: "c",
+    clientKeyData: "k",
+    expirationTimestamp,
+  };
+  const runner = new ExecRunner(script(print(credential(status))));
+  assertEquals(await runner.run(), {
+    token: "t",
+    cert: "c",
+    key: "k",
+    expiresAt: Date.parse(expirationTimestamp),
+  });
+});
+
+Deno.test("a plugin is told of the cluster, and sees its own variables", async () => {
+  const code = `const { spec } = JSON.parse(process.env.KUBERNETES_EXEC_INFO);
+    const token = [spec.interactive, spec.cluster.server, process.env.PROFILE].join(" ");
+    console.log(JSON.stringify({ apiVersion: "${VERSION}", kind: "ExecCredential", status: { token } }));`;
+  const runner = new ExecRunner(script(code, {
+    env: { ...process.env, PROFILE: "ci" },
+    cluster: { server: "https://a" },
+  }));
+  assertEquals((await runner.run()).token, "false https://a ci");
+});
+
+Deno.test("a plugin that fails is told with its exit code and stderr, never its stdout", async () => {
+  const code = `${
+    print("top-secret")
+  } console.error("no session:\\nrun sso login"); process.exit(3);`;
+  const error = await failure(new ExecRunner(script(code)).run());
+  assertEquals(error.kind, "unknown");
+  assertStringIncludes(error.message, "failed (exit code 3). It says: no session: run sso login");
+  assertStringIncludes(error.message, process.execPath.slice(0, 50));
+  assert(!error.message.includes("top-secret"));
+});
+
+Deno.test("a plugin that hangs is killed", async () => {
+  const code = `console.error("waiting for the browser"); setInterval(() => {}, 1000);`;
+  // Long enough for it to have started and spoken.
+  const error = await failure(new ExecRunner(script(code), 1_500).run());
+  assertEquals(error.kind, "unknown");
+  assertStringIncludes(error.message, "did not end within 2 s and was killed. It says: waiting");
+});
+
+Deno.test("a plugin under way is ended when its client closes", async () => {
+  const runner = new ExecRunner(script("setInterval(() => {}, 1000);"));
+  const run = failure(runner.run());
+  runner.close();
+  assertStringIncludes((await run).message, "was killed");
+});
+
+Deno.test("a plugin that is missing is refused, with its install hint", async () => {
+  const plugin = script("", {
+    command: "no-such-plugin-here",
+    installHint: "see https://example.com",
+  });
+  const error = await failure(new ExecRunner(plugin).run());
+  assertEquals(error.kind, "refused");
+  assertStringIncludes(error.message, '"no-such-plugin-here" was not found');
+  assertStringIncludes(error.message, "see https://example.com");
+});
+
+for (
+  const [what, printed, said] of [
+    ["nothing", "", "did not print JSON"],
+    ["junk", "top-secret {", "did not print JSON"],
+    ["another object", '{"kind":"Pod"}', "something else than an ExecCredential"],
+    ["no credential", credential({}), "neither a token nor a certificate"],
+    [
+      "half a certificate",
+      credential({ clientKeyData: "top-secret" }),
+      "neither a token nor a certificate",
+    ],
+    [
+      "another version",
+      JSON.stringify({ apiVersion: "v0", kind: "ExecCredential", status: { token: "top-secret" } }),
+      "answers in another version",
+    ],
+  ] as const
+) {
+  Deno.test(`a plugin that prints ${what} is told as such`, async () => {
+    const error = await failure(new ExecRunner(script(print(printed))).run());
+    assertStringIncludes(error.message, said);
+    assert(!error.message.includes("top-secret"));
+  });
+}
+
+Deno.test("a kubeconfig's plugin gives the login, and a fixed token is not needed", async () => {
+  await using files = await folder();
+  const shell = `#!/bin/sh\nprintf '%s' '${credential({ token: "from-plugin" })}'\n`;
+  await files.write("plugin.sh", shell, 0o700);
+  const exec = { apiVersion: VERSION, command: "./plugin.sh", interactiveMode: "Never" };
+  const file = await files.write("config", kubeconfig({ user: { token: "", exec } }));
+  const { login } = await load({ kubeconfigPaths: file, env: process.env });
+  const obtained = await login.obtain();
+  assertEquals(obtained.login.headers, { authorization: "Bearer from-plugin" });
+  assertEquals([obtained.freshForMs, obtained.validForMs], [Infinity, Infinity]);
+});
