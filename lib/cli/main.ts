@@ -1,5 +1,6 @@
 /** The program: from the process's arguments to its exit code. */
 import process from "node:process";
+import { isatty } from "node:tty";
 import type { Output } from "./output.ts";
 
 /** How long the last lines of the log may take to be written at the end, in milliseconds. */
@@ -14,7 +15,10 @@ export async function cliMain(args: readonly string[]): Promise<number> {
   const [mode, ...rest] = args;
   // Processes of our own, which live long and in numbers: they load nothing of the command line.
   if (mode === "__lifeline") {
-    return (await import("../host/lifeline_main.ts")).lifelineMain(rest);
+    (await import("../host/lifeline_main.ts")).lifelineMain(rest);
+    return await new Promise<never>(() => {
+      // It ends the process itself.
+    });
   }
   if (mode === "__renewer") return (await import("./renewer_main.ts")).renewerMain(rest);
 
@@ -26,7 +30,7 @@ export async function cliMain(args: readonly string[]): Promise<number> {
     env: process.env,
     stdout,
     stderr,
-    stdinIsTerminal: process.stdin.isTTY === true,
+    stdinIsTerminal: isatty(0),
   });
   await flushed(stdout, stderr);
   return code;

@@ -7,10 +7,17 @@
 import { Buffer } from "node:buffer";
 import { constants, fstatSync, openSync, writeSync } from "node:fs";
 import process from "node:process";
+import { isatty } from "node:tty";
 import type { WriteStream } from "node:tty";
 
-/** How much text waits for a slow reader; what comes on top of it is dropped. */
-const MAX_BACKLOG = 256 * 1024;
+/** How much of a log waits for a slow reader; what comes on top of it is dropped. */
+const MAX_LOG_BACKLOG = 256 * 1024;
+
+/**
+ * How much is written at once. A pipe takes up to 4,096 bytes whole or not at all (PIPE_BUF); of more it may take a part, and Deno then
+ * does not say how much (2.9).
+ */
+const CHUNK = 4096;
 
 /** How often a reader that was too slow is tried again, in milliseconds. */
 const RETRY_MS = 10;
@@ -35,11 +42,17 @@ export interface Output {
 
 /** The process's own stdout (1) or stderr (2). */
 export function openOutput(fd: 1 | 2): Output {
-  const stream = fd === 1 ? process.stdout : process.stderr;
-  // A closed reader is noticed where it is written to; as an unheard event it would end the process.
-  stream.on("error", () => {});
+  // Of results nothing may be missing.
+  const maxBacklog = fd === 1 ? Infinity : MAX_LOG_BACKLOG;
   const own = reopened(fd);
-  return own === null ? new StreamOutput(stream) : new DescriptorOutput(stream, own);
+  // The runtime's streams are left alone where they are not needed: some change what they stand on.
+  return own === null
+    ? new StreamOutput(streamOf(fd), maxBacklog)
+    : new DescriptorOutput(fd, own, maxBacklog);
+}
+
+function streamOf(fd: 1 | 2): WriteStream {
+  return fd === 1 ? process.stdout : process.stderr;
 }
 
 /**
@@ -49,7 +62,8 @@ export function openOutput(fd: 1 | 2): Output {
 function reopened(fd: number): number | null {
   try {
     const what = fstatSync(fd);
-    if (what.isFile()) return fd;
+    // Results at a terminal may wait for it: nothing else is to be done then.
+    if (what.isFile() || (fd === 1 && what.isCharacterDevice())) return fd;
     if (process.platform !== "linux" || !(what.isFIFO() || what.isCharacterDevice())) return null;
     return openSync(
       `/proc/self/fd/${fd}`,
@@ -62,8 +76,10 @@ function reopened(fd: number): number | null {
 
 /** Writes to a descriptor that does not block. */
 class DescriptorOutput implements Output {
-  #stream: WriteStream;
+  readonly isTerminal: boolean;
+  #standard: 1 | 2;
   #fd: number;
+  #maxBacklog: number;
   #backlog: Buffer[] = [];
   #waiting = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -71,24 +87,21 @@ class DescriptorOutput implements Output {
   #drained: (() => void)[] = [];
   failure: string | null = null;
 
-  constructor(stream: WriteStream, fd: number) {
-    this.#stream = stream;
+  constructor(standard: 1 | 2, fd: number, maxBacklog: number) {
+    this.isTerminal = isatty(standard);
+    this.#standard = standard;
     this.#fd = fd;
-  }
-
-  get isTerminal(): boolean {
-    return this.#stream.isTTY === true;
+    this.#maxBacklog = maxBacklog;
   }
 
   get columns(): number {
-    return this.#stream.columns || 80;
+    return (this.isTerminal && streamOf(this.#standard).columns) || 80;
   }
 
   write(text: string): void {
     if (this.#over) return;
     const bytes = Buffer.from(text);
-    // A result may be larger than what is kept of a log: one text is always taken.
-    if (this.#waiting > 0 && this.#waiting + bytes.length > MAX_BACKLOG) return;
+    if (this.#waiting > 0 && this.#waiting + bytes.length > this.#maxBacklog) return;
     this.#backlog.push(bytes);
     this.#waiting += bytes.length;
     if (this.#timer === null) this.#pump();
@@ -109,18 +122,19 @@ class DescriptorOutput implements Output {
   #pump(): void {
     this.#timer = null;
     while (this.#backlog[0] !== undefined) {
-      const bytes = this.#backlog[0];
+      const text = this.#backlog[0];
+      const bytes = text.subarray(0, CHUNK);
       const written = this.#some(bytes);
       if (this.#over) return this.#end();
       this.#waiting -= written;
+      if (written === text.length) this.#backlog.shift();
+      else this.#backlog[0] = text.subarray(written);
       if (written < bytes.length) {
-        this.#backlog[0] = bytes.subarray(written);
         this.#timer = setTimeout(() => this.#pump(), RETRY_MS);
         // A log that waits does not keep the program alive; a flush does.
         if (this.#drained.length === 0) this.#timer.unref();
         return;
       }
-      this.#backlog.shift();
     }
     this.#end();
   }
@@ -148,13 +162,16 @@ class DescriptorOutput implements Output {
 /** Writes to the runtime's stream, with a bound to what waits there. */
 class StreamOutput implements Output {
   #stream: WriteStream;
+  #maxBacklog: number;
   #waiting = 0;
   #over = false;
   #drained: (() => void)[] = [];
   failure: string | null = null;
 
-  constructor(stream: WriteStream) {
+  constructor(stream: WriteStream, maxBacklog: number) {
     this.#stream = stream;
+    this.#maxBacklog = maxBacklog;
+    // A closed reader is an event here, and one that nobody heard would end the process.
     stream.on("error", (error) => this.#fail(error));
   }
 
@@ -168,7 +185,7 @@ class StreamOutput implements Output {
 
   write(text: string): void {
     if (this.#over) return;
-    if (this.#waiting > 0 && this.#waiting + text.length > MAX_BACKLOG) return;
+    if (this.#waiting > 0 && this.#waiting + text.length > this.#maxBacklog) return;
     this.#waiting += text.length;
     try {
       this.#stream.write(text, () => {
