@@ -6,9 +6,8 @@
  */
 import fs from "node:fs";
 import path from "node:path";
-import process from "node:process";
-import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { compareRevisions, StoreError } from "../lock/store.ts";
+import { Connection, loadSqlite } from "./sqlite_connection.ts";
 import { Busy, explained } from "./sqlite_errors.ts";
 
 /** The newest schema that this program reads, and the one it writes (`PRAGMA user_version`). */
@@ -37,58 +36,6 @@ const SCHEMA = `
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
-
-/** A row as SQLite returned it: all its columns are asked for as text. */
-export type Row = Readonly<Record<string, unknown>>;
-
-/** One open connection. Its methods throw what `node:sqlite` throws. */
-export class Connection {
-  readonly #statements = new Map<string, StatementSync>();
-
-  constructor(readonly database: DatabaseSync, /** Which file is open. */ readonly inode: string) {}
-
-  /** The first row, or undefined. */
-  row(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#statement(sql).get(...values);
-  }
-
-  /** All rows. */
-  rows(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.#statement(sql).all(...values);
-  }
-
-  /** Runs one statement that returns nothing. */
-  run(sql: string, ...values: SQLInputValue[]): void {
-    this.#statement(sql).run(...values);
-  }
-
-  /** What `act` returns, in one transaction; nothing of it is kept when it throws. */
-  transaction<T>(kind: "IMMEDIATE" | "EXCLUSIVE", act: () => T): T {
-    this.run(`BEGIN ${kind}`);
-    try {
-      const result = act();
-      this.run("COMMIT");
-      return result;
-    } catch (error) {
-      try {
-        this.run("ROLLBACK");
-      } catch {
-        // After some failures (a full disk) SQLite has rolled back already and says that there is nothing to roll back.
-      }
-      throw error;
-    }
-  }
-
-  // Prepared, not `exec`: Deno (2.9) leaves the error's code out of what `exec` throws.
-  #statement(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.database.prepare(sql);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
-  }
-}
 
 /**
  * The file under a path, opened when first needed.
@@ -126,7 +73,7 @@ export class SqliteFile {
       const connection = this.#existing() ?? this.#open();
       const result = connection.transaction("IMMEDIATE", () => act(connection));
       this.#ownWrites++;
-      if (!this.#isGone(connection)) return result;
+      if (!this.#isGone(connection.inode)) return result;
       throw new StoreError(
         "unknown",
         `the lock database ${this.path} was deleted or replaced while it was being written`,
@@ -169,7 +116,7 @@ export class SqliteFile {
     } catch (error) {
       if (error instanceof StoreError || error instanceof Busy) throw error;
       // A file pulled away from under SQLite looks damaged in many ways: no need to tell them apart, the next try opens it anew.
-      if (this.#connection !== undefined && this.#isGone(this.#connection)) throw new Busy();
+      if (this.#connection !== undefined && this.#isGone(this.#connection.inode)) throw new Busy();
       throw explained(error, this.path);
     }
   }
@@ -178,17 +125,27 @@ export class SqliteFile {
   #existing(): Connection | undefined {
     const inode = this.#inode();
     if (this.#connection !== undefined && this.#connection.inode !== inode) {
-      this.close();
-      this.#generation++;
+      this.#letGo(this.#connection);
     }
     if (inode === undefined) return undefined;
     return this.#connection ?? this.#open();
   }
 
-  /** Whether the path leads elsewhere by now, or cannot be looked at any more. */
-  #isGone(connection: Connection): boolean {
+  /** Closes a file that has lost its name. */
+  #letGo(connection: Connection): void {
     try {
-      return this.#inode() !== connection.inode;
+      this.#newest(newestRevision(connection));
+    } catch {
+      // A help only, so that the next file goes on counting where this one stood.
+    }
+    this.close();
+    this.#generation++;
+  }
+
+  /** Whether the path leads elsewhere by now, or cannot be looked at any more. */
+  #isGone(inode: string | undefined): boolean {
+    try {
+      return inode === undefined || this.#inode() !== inode;
     } catch {
       return true;
     }
@@ -203,16 +160,16 @@ export class SqliteFile {
     fs.mkdirSync(path.dirname(this.path), { recursive: true, mode: 0o700 });
     createPrivately(this.path);
     const inode = this.#inode();
-    const database = new (sqlite().DatabaseSync)(this.path);
+    const database = new (loadSqlite().DatabaseSync)(this.path);
     try {
       const connection = new Connection(database, inode ?? "");
-      if (inode === undefined || this.#inode() !== inode) throw new Busy();
+      if (this.#isGone(inode)) throw new Busy();
       this.#prepare(connection);
       this.#connection = connection;
       return connection;
     } catch (error) {
       database.close();
-      throw error;
+      throw this.#isGone(inode) ? new Busy() : error;
     }
   }
 
@@ -264,9 +221,7 @@ export class SqliteFile {
 
   /** After a deletion the file counts from 0; what this process has seen shall not come again. */
   #keepGrowing(connection: Connection): void {
-    const revision = String(
-      connection.row("SELECT CAST(revision AS TEXT) AS revision FROM meta")?.revision,
-    );
+    const revision = newestRevision(connection);
     if (compareRevisions(this.#newestRevision, revision) > 0) {
       connection.run(
         "UPDATE meta SET revision = max(revision, CAST(? AS INTEGER))",
@@ -275,6 +230,11 @@ export class SqliteFile {
     }
     this.#newest(revision);
   }
+}
+
+function newestRevision(connection: Connection): string {
+  const row = connection.row("SELECT CAST(revision AS TEXT) AS revision FROM meta");
+  return String(row?.revision);
 }
 
 /** Makes an empty file that only its owner may read, unless there is one. SQLite gives `-wal` and `-shm` the same rights. */
@@ -286,24 +246,4 @@ function createPrivately(file: string): void {
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
   }
-}
-
-/** `node:sqlite`, loaded when first needed, without Node's warning that it is experimental. */
-function sqlite(): typeof import("node:sqlite") {
-  const { emitWarning } = process;
-  process.emitWarning = (...given: unknown[]) => {
-    if (!String(given[0]).startsWith("SQLite is an experimental")) {
-      Reflect.apply(emitWarning, process, given);
-    }
-  };
-  try {
-    const loaded = process.getBuiltinModule("node:sqlite");
-    if (loaded !== undefined) return loaded;
-  } finally {
-    process.emitWarning = emitWarning;
-  }
-  throw new StoreError(
-    "unusable",
-    "local locks need node:sqlite, which this runtime lacks: use Node 22.13 or newer, or Deno.",
-  );
 }

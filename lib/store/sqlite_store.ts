@@ -13,8 +13,9 @@ import type {
   Watch,
   WatchEvent,
 } from "../lock/store.ts";
+import type { Connection, Row } from "./sqlite_connection.ts";
 import { Busy, stillLocked } from "./sqlite_errors.ts";
-import { type Connection, type Row, SqliteFile } from "./sqlite_file.ts";
+import { SqliteFile } from "./sqlite_file.ts";
 import { type DatedRecord, poll } from "./sqlite_watch.ts";
 
 /** How an SQLite file is used. */
