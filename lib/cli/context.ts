@@ -7,7 +7,7 @@ export interface Context {
   readonly ci: Ci;
   /** To stderr. */
   readonly log: Logger;
-  /** Writes one line of results; `line` is made harmless by who made it. Never throws, never waits. */
+  /** Writes one line of results; `line` is made harmless by who made it. Never throws. */
   readonly stdout: (line: string) => void;
   readonly stdinIsTerminal: boolean;
   readonly stderrIsTerminal: boolean;

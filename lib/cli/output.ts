@@ -9,6 +9,7 @@ import { constants, fstatSync, openSync, writeSync } from "node:fs";
 import process from "node:process";
 import { isatty } from "node:tty";
 import type { WriteStream } from "node:tty";
+import { ThreadOutput } from "./output_thread.ts";
 
 /** How much of a log waits for a slow reader; what comes on top of it is dropped. */
 const MAX_LOG_BACKLOG = 256 * 1024;
@@ -22,7 +23,7 @@ const CHUNK = 4096;
 /** How often a reader that was too slow is tried again, in milliseconds. */
 const RETRY_MS = 10;
 
-/** Where lines go. Nothing here ever throws or blocks. */
+/** Where lines go. Nothing here throws, and a log blocks nobody; results may wait for their reader. */
 export interface Output {
   /** True when a person watches. */
   readonly isTerminal: boolean;
@@ -46,9 +47,10 @@ export function openOutput(fd: 1 | 2): Output {
   const maxBacklog = fd === 1 ? Infinity : MAX_LOG_BACKLOG;
   const own = reopened(fd);
   // The runtime's streams are left alone where they are not needed: some change what they stand on.
-  return own === null
-    ? new StreamOutput(streamOf(fd), maxBacklog)
-    : new DescriptorOutput(fd, own, maxBacklog);
+  if (own !== null) return new DescriptorOutput(fd, own, maxBacklog);
+  return "deno" in process.versions && !isatty(fd)
+    ? new ThreadOutput(fd, maxBacklog)
+    : new StreamOutput(streamOf(fd), maxBacklog);
 }
 
 function streamOf(fd: 1 | 2): WriteStream {
@@ -62,8 +64,8 @@ function streamOf(fd: 1 | 2): WriteStream {
 function reopened(fd: number): number | null {
   try {
     const what = fstatSync(fd);
-    // Results at a terminal may wait for it: nothing else is to be done then.
-    if (what.isFile() || (fd === 1 && what.isCharacterDevice())) return fd;
+    // Results may wait for their reader: nothing else is to be done then.
+    if (what.isFile() || fd === 1) return fd;
     if (process.platform !== "linux" || !(what.isFIFO() || what.isCharacterDevice())) return null;
     return openSync(
       `/proc/self/fd/${fd}`,

@@ -19,6 +19,12 @@ Deno.test("a log that nobody reads stops nothing", async () => {
   );
 });
 
+Deno.test("a log that can only be written by blocking stops nothing either", async () => {
+  const script = `("$@" thread; echo "exit $?") 2> >(exec sleep 5 >/dev/null)`;
+  assertEquals(await shell(script), "20 ticks\nexit 7\n");
+  assertEquals(await shell(`("$@" thread; echo "exit $?") 2> >(exec true)`), "20 ticks\nexit 7\n");
+});
+
 Deno.test("a log whose reader has gone stops nothing", async () => {
   assertEquals(await shell(`("$@"; echo "exit $?") 2> >(exec true)`), "20 ticks\nexit 7\n");
 });
