@@ -125,7 +125,7 @@ complete -F _k8s_lock k8s-lock
 
 /** For zsh's single quotes, within `_arguments`' and `_describe`'s own syntax. */
 function zshText(text: string): string {
-  return text.replaceAll("'", "'\\''").replace(/[[\]:\\]/g, (mark) => `\\${mark}`);
+  return text.replace(/[[\]:\\]/g, (mark) => `\\${mark}`).replaceAll("'", "'\\''");
 }
 
 function zshFlag(flag: Flag): string {

@@ -20,6 +20,7 @@ export function programHelp(): string {
     "A variable in brackets is read when its option is not given. Without an option there are:",
     "K8S_LOCK_KUBECONFIG_DATA  a kubeconfig in base64, for CI secrets",
     "K8S_LOCK_STATE_DIR        where acquire keeps what release, verify and renew need",
+    "K8S_LOCK_BYPASS           a reason to go on without any lock, in an emergency",
     "NO_COLOR                  no colours at a terminal",
   ]) + section("Exit codes:", [
     "0  done (run: the command's own exit code)",

@@ -63,3 +63,23 @@ Deno.test("every command and every option of it is in every script", () => {
     }
   }
 });
+
+for (const shell of ["zsh", "fish"] as const) {
+  Deno.test({
+    name: `${shell} can read its script`,
+    ignore: !await isThere(shell),
+    fn: async () => {
+      const file = await Deno.makeTempFile();
+      await Deno.writeTextFile(file, completionScript(shell, specs));
+      const { stderr, code } = await new Deno.Command(shell, { args: ["-n", file] }).output();
+      assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);
+      await Deno.remove(file);
+    },
+  });
+}
+
+async function isThere(shell: string): Promise<boolean> {
+  const { success } = await new Deno.Command("sh", { args: ["-c", `command -v ${shell}`] })
+    .output();
+  return success;
+}
