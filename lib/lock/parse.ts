@@ -104,9 +104,25 @@ export function object<T extends { readonly extra?: Extra }>(
       }
     }
     const extra = [...source].filter(([name]) => !known.has(name));
+    for (const [name, unknown] of extra) {
+      if (isDeeper(unknown, MAX_DEPTH)) {
+        throw new Damaged("damaged", `${place}.${name} is nested too deeply`);
+      }
+    }
     if (extra.length > 0) result.extra = Object.fromEntries(extra);
     return result as T;
   };
+}
+
+/**
+ * How deep an unknown field may be nested. `JSON.parse` reads any depth, but `JSON.stringify` of some thousand levels overflows the stack:
+ * such a record could be read and never written.
+ */
+const MAX_DEPTH = 100;
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
 }
 
 /** An object's fields as they are stored: the unknown ones beside the known. */

@@ -280,18 +280,18 @@ function versioned(stored: string, place: string): unknown {
   return value;
 }
 
-/** Two of one list with the same grant, or none. */
-function twice(grants: readonly string[]): string | undefined {
-  return grants.find((grant, index) => grants.indexOf(grant) !== index);
+/** Whether one of the list is in it twice. */
+function hasTwice(grants: readonly string[]): boolean {
+  return new Set(grants).size !== grants.length;
 }
 
 /** The record in `stored`. Throws {@link Damaged}. */
 export function parseRecord(stored: string): LockRecord {
   const record = readRecord(versioned(stored, "the record"), "record");
-  if (twice(record.holders.map((holder) => holder.grant)) !== undefined) {
+  if (hasTwice(record.holders.map((holder) => holder.grant))) {
     throw new Damaged("damaged", "record.holders has one grant twice");
   }
-  if (twice(record.turn) !== undefined) {
+  if (hasTwice(record.turn)) {
     throw new Damaged("damaged", "record.turn has one grant twice");
   }
   return record;
