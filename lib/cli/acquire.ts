@@ -1,7 +1,323 @@
+/** `acquire`: takes the lock and leaves a renewer in the background, for a later `release` of the same job. */
+import { resolve } from "node:path";
+import process from "node:process";
+import { addToSummary, escapeMarkdown, setOutputs } from "../ci/github.ts";
+import { processStatus } from "../host/processes.ts";
+import { readState, removeState, renewerLog, tombstones, writeState } from "../host/state.ts";
+import type { LockState } from "../host/state.ts";
+import { RenewerError, startRenewer } from "../host/renewer.ts";
+import type { State } from "../lock/driver.ts";
+import { runLock, SYSTEM_CLOCK } from "../lock/lock.ts";
+import type { LockClient } from "../lock/lock.ts";
+import { holderOf } from "../lock/rules.ts";
+import type { LockStore } from "../lock/store.ts";
+import { bypassed } from "./bypass.ts";
+import { openStores } from "./connect.ts";
+import type { Address, OpenStores } from "./connect.ts";
 import type { Context } from "./context.ts";
+import { formatDuration } from "./durations.ts";
+import { exitCodeOfSignal, watchEndings } from "./endings.ts";
 import { CliError, Exit } from "./errors.ts";
+import { addressText, jobFolder, statesOf, usable } from "./job.ts";
 import type { AcquireOptions } from "./options.ts";
+import type { RenewerJob } from "./renewer_main.ts";
+import { configFor, endOf, tellBy, WaitTeller } from "./take.ts";
+import { neutral } from "./text.ts";
 
-export function acquireCommand(_options: AcquireOptions, _context: Context): Promise<number> {
-  return Promise.reject(new CliError(Exit.bug, "acquire is not built yet"));
+/** Resolves with 0 when the lock is held, or with `--on-busy skip` when it is not. Throws {@link CliError}. */
+export async function acquireCommand(
+  options: AcquireOptions,
+  context: Context,
+  open: OpenStores = openStores,
+): Promise<number> {
+  if (bypassed(context, "acquire", options.target.lock)) {
+    outputs(context, new Map([["acquired", "true"], ["token", ""], ["grant", ""]]));
+    return Exit.done;
+  }
+  const { stores, address } = await open(options, context);
+  try {
+    const store = stores.open(options.target.object, options.target.lock);
+    return await new Acquiring(options, context, store, address).run();
+  } finally {
+    stores.close();
+  }
+}
+
+/** One acquire under way. */
+class Acquiring {
+  readonly #folder: string;
+  #written: string | null = null;
+  #failure: unknown = null;
+  #held: State | null = null;
+
+  constructor(
+    readonly options: AcquireOptions,
+    readonly context: Context,
+    readonly store: LockStore,
+    readonly address: Address,
+  ) {
+    this.#folder = jobFolder(context, address);
+  }
+
+  async run(): Promise<number> {
+    const { options, context, store } = this;
+    this.#warnOfOwn();
+    const config = configFor(options, { work: "steps", onLost: "warn", resumed: null });
+    const waits = new WaitTeller(context, options, store, this.address);
+    let client: LockClient | null = null;
+    let early: "give_up" | null = null;
+    const giveUp = () => {
+      if (client === null) early = "give_up";
+      else client.send({ kind: "give_up" });
+    };
+    client = runLock(config, store, SYSTEM_CLOCK, {
+      tell: tellBy(context.log),
+      prepare: (state) => this.#remember(state),
+      changed: (state) => {
+        waits.changed(state);
+        if (state.phase !== "over" && this.#isBuried(state)) giveUp();
+      },
+      startWork: (state) => {
+        waits.end();
+        // In a later turn of the event loop, as the client may be still under construction.
+        queueMicrotask(() => void this.#handOver(state, () => client));
+      },
+      stopWork() {},
+    });
+    if (early !== null) client.send({ kind: "give_up" });
+    const endings = watchEndings(context, () => {
+      giveUp();
+      return "giving up";
+    });
+    try {
+      const state = await usableAsync(client.over);
+      if (this.#failure !== null) throw this.#failure;
+      return this.#end(state, endings.first === null ? null : exitCodeOfSignal(endings.first));
+    } finally {
+      endings.stop();
+      waits.end();
+    }
+  }
+
+  /** Whoever waits for oneself is told so. */
+  #warnOfOwn(): void {
+    const { options, context, store } = this;
+    const held = statesOf(context, this.#folder, store.object)
+      .filter(({ phase }) => phase === "held");
+    for (const { grant } of held) {
+      context.log.warn(
+        `this job holds ${
+          neutral(options.target.lock)
+        } already (grant ${grant}): a second one waits until the first is given back`,
+      );
+    }
+  }
+
+  /** A `release` of this job has begun in the meantime. */
+  #isBuried(state: State): boolean {
+    return this.#written !== null && tombstones(this.#folder, [state.grant]) !== "";
+  }
+
+  /** Each grant is in the state file before the first request that carries it. */
+  #remember(state: State): void {
+    if (state.phase === "over" || state.phase === "giving_up") return;
+    if (this.#written === state.grant) return;
+    const before = this.#written;
+    writeState(this.#folder, this.#state(state, "asking"));
+    this.#written = state.grant;
+    if (before !== null) removeState(this.#folder, before);
+  }
+
+  #state(state: State, phase: LockState["phase"]): LockState {
+    const { options, context, address, store } = this;
+    const held = phase === "held";
+    return {
+      version: 1,
+      lock: options.target.lock,
+      object: store.object,
+      store_address: addressText(address),
+      namespace: address.store === "local" ? null : address.namespace,
+      grant: state.grant,
+      holder: options.holder,
+      token: held ? state.hold?.token ?? null : null,
+      phase,
+      ttl_seconds: Math.max(1, Math.round(options.ttlMs / 1000)),
+      acquired_at: held ? new Date().toISOString() : null,
+      renewer_pid: null,
+      renewer_started: null,
+      watch_pid: options.watchPid,
+      job: context.ci.jobId,
+      connection: { kubeconfig: [], context: options.context },
+      last_renewed_at: held ? new Date().toISOString() : null,
+      last_error: null,
+      lost: null,
+    };
+  }
+
+  /** The lock is held: a renewer goes on with it, and this process ends. */
+  async #handOver(state: State, client: () => LockClient | null): Promise<void> {
+    const { options } = this;
+    let held = this.#state(state, "held");
+    try {
+      if (this.#isBuried(state)) throw new CliError(Exit.terminated, "it was released meanwhile");
+      writeState(this.#folder, held);
+      if (options.renewal === "background") {
+        const { kubeconfigData } = options;
+        const started = await startRenewer({
+          job: { ...this.#job(state.grant) },
+          secrets: kubeconfigData ?? "",
+          log: renewerLog(this.#folder, state.grant),
+        });
+        // The renewer writes here, too: only what it cannot know is added to what stands there now.
+        held = readState(this.#folder, state.grant) ?? held;
+        writeState(this.#folder, {
+          ...held,
+          renewer_pid: started.pid,
+          renewer_started: started.startedAt,
+        });
+      }
+      if (this.#isBuried(state)) throw new CliError(Exit.terminated, "it was released meanwhile");
+      this.#held = state;
+      client()?.send({ kind: "hand_over" });
+    } catch (error) {
+      // Never left held silently: without a renewer or a state to find it by, it is given back.
+      this.#failure = error instanceof RenewerError
+        ? new CliError(Exit.bug, `${error.message}; the lock was given back`)
+        : usableError(error);
+      client()?.send({ kind: "work_ended" });
+    }
+  }
+
+  /** What the renewer needs, without secrets. */
+  #job(grant: string): RenewerJob {
+    const { options, context } = this;
+    const { kubeconfigData: secret, ...where } = options;
+    const given = where.kubeconfigPaths ?? (secret === null ? context.env["KUBECONFIG"] : null);
+    const separator = process.platform === "win32" ? ";" : ":";
+    return {
+      grant,
+      folder: this.#folder,
+      watchStarted: options.watchPid === null
+        ? null
+        : processStatus(options.watchPid)?.startedAt ?? null,
+      options: {
+        ...where,
+        // Its folder is another: paths must not depend on it.
+        kubeconfigPaths: given
+          ? given.split(separator).filter((path) => path !== "").map((path) => resolve(path))
+            .join(separator)
+          : null,
+      },
+    };
+  }
+
+  #end(state: State, signalCode: number | null): number {
+    const { options, context } = this;
+    const lock = neutral(options.target.lock);
+    const result = state.result ?? { kind: "gave_up" };
+    if (result.kind === "handed_over" && this.#held !== null) return this.#report(this.#held);
+    if (this.#written !== null && state.leftBehind === null) {
+      usable(() => removeState(this.#folder, this.#written ?? ""));
+    }
+    if (state.leftBehind !== null) {
+      context.log.warn(`${lock}: ${neutral(state.leftBehind, 2000)}`);
+    }
+    const end = endOf(result, options, state, Exit.notInTime);
+    outputs(context, new Map([["acquired", "false"]]));
+    if (result.kind === "busy" && options.onBusy === "skip") {
+      context.log.info(`${end.message}; goes on without it (--on-busy skip)`);
+      if (options.output === "json") {
+        context.stdout(JSON.stringify({ lock: options.target.lock, acquired: false }));
+      }
+      return Exit.done;
+    }
+    const code = result.kind === "gave_up" ? signalCode ?? Exit.terminated : end.code;
+    throw new CliError(code, end.message);
+  }
+
+  /** Says what was got: on stdout, and to GitHub. */
+  #report(state: State): number {
+    const { options, context, store } = this;
+    const mine = state.known?.record ? holderOf(state.known.record, state.grant) : undefined;
+    const waited = mine?.waited_seconds ?? 0;
+    const got = {
+      lock: options.target.lock,
+      object: store.object,
+      grant: state.grant,
+      holder: options.holder,
+      token: state.hold?.token ?? 0,
+      slot: state.hold?.slot ?? 0,
+      slot_name: null,
+      mode: mine?.mode ?? "exclusive",
+      waited_seconds: waited,
+    };
+    if (options.output === "json") context.stdout(JSON.stringify(got));
+    else {
+      context.stdout(
+        `${neutral(got.lock)}: held with token ${got.token}, grant ${got.grant}, after ${
+          formatDuration(waited * 1000)
+        }`,
+      );
+    }
+    outputs(
+      context,
+      new Map([
+        ["acquired", "true"],
+        ["token", String(got.token)],
+        ["grant", got.grant],
+        ["slot", String(got.slot)],
+        ["slot_name", ""],
+        ["waited_seconds", String(waited)],
+        ["holder", got.holder],
+        ["lock_object", got.object],
+        ["locks", JSON.stringify([got])],
+      ]),
+    );
+    addToSummary(
+      context.env,
+      `**${escapeMarkdown(neutral(got.lock))}**: held with token ${got.token} after ${
+        formatDuration(waited * 1000)
+      }`,
+    );
+    this.#tellLimits();
+    return Exit.done;
+  }
+
+  #tellLimits(): void {
+    const { options, context } = this;
+    const ttl = formatDuration(options.ttlMs);
+    if (options.renewal === "none") {
+      context.log.info(`it is not renewed: others may take it in ${ttl} (--no-renew)`);
+    } else if (options.maxHoldMs !== null) {
+      const most = formatDuration(options.maxHoldMs);
+      context.log.info(`it is renewed in the background for ${most} at most (--max-hold)`);
+    }
+  }
+}
+
+function outputs(context: Context, values: ReadonlyMap<string, string>): void {
+  const written = setOutputs(context.env, values);
+  if (written.outcome === "failed") {
+    context.log.warn(`cannot write the step's outputs: ${neutral(written.why)}`);
+  }
+}
+
+/** What is wrong with the local state, as exit 15. */
+function usableError(error: unknown): unknown {
+  try {
+    usable(() => {
+      throw error;
+    });
+  } catch (told) {
+    return told;
+  }
+  return error;
+}
+
+async function usableAsync<T>(promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    throw usableError(error);
+  }
 }

@@ -20,6 +20,8 @@ export type Address =
     readonly namespace: string;
     /** `--context` as it was given; null when nobody gave one. */
     readonly context: string | null;
+    /** The API server's address. */
+    readonly server: string;
   }
   | { readonly store: "local"; readonly path: string };
 
@@ -64,7 +66,12 @@ async function openCluster(where: WhereOptions, context: Context): Promise<Place
     const { namespace } = connection;
     return {
       stores: secretStores(client, { namespace }),
-      address: { store: "secret", namespace, context: where.context },
+      address: {
+        store: "secret",
+        namespace,
+        context: where.context,
+        server: connection.server.href,
+      },
     };
   } catch (error) {
     if (error instanceof KubeconfigError) throw usage(error.message);

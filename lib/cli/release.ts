@@ -1,7 +1,125 @@
+/** `release`: gives back what this job took with `acquire`. */
+import { runLock, SYSTEM_CLOCK } from "../lock/lock.ts";
+import { withdraw } from "../lock/people.ts";
+import type { LockStore } from "../lock/store.ts";
+import { removeState, stopRenewer, tombstone } from "../host/state.ts";
+import { bypassed } from "./bypass.ts";
+import { ofStore, openStores } from "./connect.ts";
+import type { OpenStores } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { CliError, Exit } from "./errors.ts";
+import { jobFolder, ownHold, usable } from "./job.ts";
+import type { OwnHold } from "./job.ts";
 import type { ReleaseOptions } from "./options.ts";
+import { configFor, describeLost, endOf, tellBy } from "./take.ts";
+import { neutral } from "./text.ts";
 
-export function releaseCommand(_options: ReleaseOptions, _context: Context): Promise<number> {
-  return Promise.reject(new CliError(Exit.bug, "release is not built yet"));
+/** Resolves with 0 when it is given back or there was nothing to give back. Throws {@link CliError}. */
+export async function releaseCommand(
+  options: ReleaseOptions,
+  context: Context,
+  open: OpenStores = openStores,
+): Promise<number> {
+  const { target } = options;
+  if (bypassed(context, "release", target.lock)) return Exit.done;
+  const { stores, address } = await open(options, context);
+  try {
+    const store = stores.open(target.object, target.lock);
+    const folder = jobFolder(context, address);
+    const mine = ownHold(context, folder, store.object, target, options.grant);
+    if (mine === null) return nothing(options, context);
+    // First of all: an acquire that is still under way, and the renewer, must not undo what is done here.
+    if (mine.state !== null) {
+      usable(() => {
+        tombstone(folder, mine.grant);
+        stopRenewer(folder, mine.grant);
+      });
+    }
+    const code = await giveBack(options, context, store, mine);
+    if (mine.state !== null) usable(() => removeState(folder, mine.grant));
+    return code;
+  } catch (error) {
+    throw ofStore(error, options.store);
+  } finally {
+    stores.close();
+  }
+}
+
+async function giveBack(
+  options: ReleaseOptions,
+  context: Context,
+  store: LockStore,
+  { grant, state }: OwnHold,
+): Promise<number> {
+  const lock = neutral(options.target.lock);
+  if (state?.phase === "asking") {
+    // Whether it ever came to hold nobody knows: either way nothing of it may be left.
+    const patience = {
+      until: context.monotonicMs() + options.requestTimeoutMs,
+      now: context.monotonicMs,
+    };
+    const held = await withdraw(store, { grant, holder: state.holder }, patience);
+    context.log.info(held ? `gave ${lock} back` : `took its place in the queue of ${lock} back`);
+    return Exit.done;
+  }
+  const take = {
+    ...options,
+    timeoutMs: null,
+    maxHoldMs: null,
+    ttlMs: (state?.ttl_seconds ?? 60) * 1000,
+    holder: state?.holder ?? context.ci.holder,
+    description: "",
+    link: "",
+  };
+  const resumed = { grant, then: "release" } as const;
+  const config = configFor(take, { work: "steps", onLost: "warn", resumed });
+  const client = runLock(config, store, SYSTEM_CLOCK, {
+    tell: tellBy(context.log),
+    changed() {},
+    startWork() {},
+    stopWork() {},
+  });
+  const end = await client.over;
+  const result = end.result ?? { kind: "gave_up" };
+  if (result.kind === "released" && end.leftBehind === null) {
+    context.log.info(`gave ${lock} back`);
+    return Exit.done;
+  }
+  if (end.leftBehind !== null) {
+    throw new CliError(
+      Exit.unreachable,
+      `${lock}: ${
+        neutral(end.leftBehind, 2000)
+      }; it is free after its TTL, and until then: k8s-lock release --grant ${grant}`,
+    );
+  }
+  if (result.kind === "lost" && result.lost.kind === "gone") {
+    // Released before, by another command or from another machine.
+    return nothing(options, context);
+  }
+  if (result.kind === "lost") {
+    throw new CliError(
+      Exit.lost,
+      `lost ${lock} before it was given back: ${describeLost(result.lost)}`,
+    );
+  }
+  if (result.kind === "not_holder") {
+    if (state === null) return nothing(options, context);
+    throw new CliError(
+      Exit.lost,
+      `lost ${lock} before it was given back: its record does not know this job's hold any more`,
+    );
+  }
+  const { code, message } = endOf(result, take, end, Exit.notInTime);
+  throw new CliError(code, message);
+}
+
+/** There is nothing of this job's to give back. */
+function nothing({ target, nothing }: ReleaseOptions, context: Context): number {
+  const message = `this job holds nothing of ${
+    neutral(target.lock)
+  }, so nothing was given back (a hold of another job or machine: --grant with what acquire printed)`;
+  if (nothing === "error") throw new CliError(Exit.notHolder, message);
+  context.log.info(message);
+  return Exit.done;
 }

@@ -1,6 +1,126 @@
-import { CliError, Exit } from "./errors.ts";
+/** The background renewer of `acquire`, in a process of its own: renews until it is told to stop, and says how it goes. */
+import process from "node:process";
+import { detectCi } from "../ci/detect.ts";
+import { processAlive } from "../host/processes.ts";
+import { readRenewerInput, signalReady } from "../host/renewer.ts";
+import { isStopped, readState, writeState } from "../host/state.ts";
+import type { LockState } from "../host/state.ts";
+import type { State } from "../lock/driver.ts";
+import { runLock, SYSTEM_CLOCK } from "../lock/lock.ts";
+import type { LockClient } from "../lock/lock.ts";
+import { openStores } from "./connect.ts";
+import type { Context } from "./context.ts";
+import { Exit } from "./errors.ts";
+import { Logger } from "./log.ts";
+import type { AcquireOptions } from "./options.ts";
+import { openOutput } from "./output.ts";
+import { configFor, describeLost, tellBy } from "./take.ts";
+import { VERSION } from "./version.ts";
 
-/** The background renewer of `acquire`, in a process of its own. Resolves with its exit code. */
-export function renewerMain(_args: readonly string[]): Promise<number> {
-  return Promise.reject(new CliError(Exit.bug, "the renewer is not built yet"));
+/** What `acquire` tells its renewer. Secrets come apart from it. */
+export interface RenewerJob {
+  readonly grant: string;
+  /** The job's state folder. */
+  readonly folder: string;
+  /** When the process of `--watch-pid` started, to tell it from a later one with its pid. */
+  readonly watchStarted: string | null;
+  readonly options: Omit<AcquireOptions, "kubeconfigData">;
+}
+
+/** How often it looks whether it has to stop, in milliseconds. */
+const LOOK_MS = 1000;
+
+/** Resolves with the exit code, when there is nothing to renew any more. */
+export async function renewerMain(_args: readonly string[]): Promise<number> {
+  const input = await readRenewerInput();
+  // Written by the same program a moment ago; nobody else can start this mode with a pipe to it.
+  const job = input.job as RenewerJob;
+  const options: AcquireOptions = { ...job.options, kubeconfigData: input.secrets || null };
+  const log = new Logger(openOutput(2), { format: "text", level: "info", colour: "off" });
+  const context: Context = {
+    env: process.env,
+    ci: detectCi(process.env),
+    log,
+    stdout() {},
+    stdinIsTerminal: false,
+    stderrIsTerminal: false,
+    wall: () => new Date(),
+    monotonicMs: () => performance.now(),
+    version: VERSION,
+  };
+  // A cancelled step or a closed terminal is not the end of the job: the job's end is.
+  for (const name of ["SIGINT", "SIGHUP"] as const) process.on(name, () => {});
+  const { stores } = await openStores(options, context);
+  const store = stores.open(options.target.object, options.target.lock);
+  signalReady();
+  const diary = new Diary(job);
+  const config = configFor({ ...options, timeoutMs: null }, {
+    work: "steps",
+    onLost: "warn",
+    resumed: { grant: job.grant, then: "hold" },
+  });
+  const client: LockClient = runLock(config, store, SYSTEM_CLOCK, {
+    tell(level, text) {
+      tellBy(log)(level, text);
+      if (level === "warn") diary.note({ last_error: text });
+    },
+    changed: (state) => diary.follow(state),
+    startWork() {},
+    stopWork() {},
+  });
+  const timer = setInterval(() => {
+    if (stopReason(job) !== null) client.send({ kind: "hand_over" });
+  }, LOOK_MS);
+  const end = await client.over;
+  clearInterval(timer);
+  stores.close();
+  const why = stopReason(job);
+  log.info(why ?? `ended: ${end.result?.kind ?? "nothing"}`);
+  if (why === null) diary.end(end);
+  return Exit.done;
+}
+
+/** Why there is nothing to renew any more, or null. */
+function stopReason({ folder, grant, options, watchStarted }: RenewerJob): string | null {
+  if (isStopped(folder, grant)) return "told to stop";
+  const { watchPid } = options;
+  if (watchPid !== null && !processAlive(watchPid, watchStarted)) {
+    return `process ${watchPid} is gone`;
+  }
+  return null;
+}
+
+/** Keeps the state file true, for `verify` and `release`. */
+class Diary {
+  #ackedAt = -1;
+
+  constructor(readonly job: RenewerJob) {}
+
+  /** A renewal was acknowledged: writes when. */
+  follow({ hold }: State): void {
+    if (hold === null || hold.pending !== null || hold.ackedAt === this.#ackedAt) return;
+    const first = this.#ackedAt < 0;
+    this.#ackedAt = hold.ackedAt;
+    if (!first) this.note({ last_renewed_at: new Date().toISOString() });
+  }
+
+  /** The renewing is over although nobody stopped it. */
+  end({ result }: State): void {
+    if (result?.kind === "lost") {
+      this.note({ phase: "lost", lost: { why: describeLost(result.lost) } });
+    } else if (result?.kind === "not_holder") {
+      this.note({ phase: "lost", lost: { why: "the record does not name this hold" } });
+    } else if (result !== null && "message" in result) this.note({ last_error: result.message });
+  }
+
+  note(change: Partial<LockState>): void {
+    const { folder, grant } = this.job;
+    try {
+      const state = readState(folder, grant);
+      // A release has taken it away: there is nobody to tell.
+      if (state !== null && !isStopped(folder, grant)) writeState(folder, { ...state, ...change });
+    } catch {
+      // The lock matters more than what is said of it.
+    }
+  }
 }

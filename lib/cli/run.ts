@@ -2,13 +2,16 @@
 import process from "node:process";
 import type { State } from "../lock/driver.ts";
 import { runLock, SYSTEM_CLOCK } from "../lock/lock.ts";
-import { findCommand } from "../host/command.ts";
+import { CommandError, findCommand, startCommand } from "../host/command.ts";
+import { ownTerminal } from "../host/terminal.ts";
 import { lifelineSupported } from "../host/lifeline.ts";
-import { onSignals } from "../host/signals.ts";
+import type { EndSignal } from "../host/signals.ts";
+import { bypassed } from "./bypass.ts";
 import { openStores } from "./connect.ts";
 import type { OpenStores } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { formatDuration } from "./durations.ts";
+import { exitCodeOfSignal, watchEndings } from "./endings.ts";
 import { CliError, Exit, usage } from "./errors.ts";
 import type { RunOptions } from "./options.ts";
 import { configFor, endOf, tellBy, WaitTeller } from "./take.ts";
@@ -23,9 +26,11 @@ export async function runCommand(
 ): Promise<number> {
   const { log, env } = context;
   const [name, ...args] = options.command;
+  const bypass = bypassed(context, "run", options.target.lock);
   // Before anybody waits for anything.
   const found = findCommand(name, env["PATH"], process.cwd());
   if (!found.found) throw new CliError(found.exitCode, `${neutral(name)}: ${found.why}`);
+  if (bypass) return await runWithout(found.path, args, context);
   if (!lifelineSupported() && options.onLost === "kill") {
     throw usage(
       "a command cannot be stopped for sure on this system when the lock is lost; say --on-lost warn to run it all the same",
@@ -64,15 +69,17 @@ export async function runCommand(
       work.stop(how);
     },
   });
-  const signals = onSignals((signal) => {
-    if (!work.signal(signal)) client.send({ kind: "give_up" });
-  }, { parent: context.ci.product === "none" ? "ignored" : "watched" });
+  const endings = watchEndings(context, (signal) => {
+    if (work.signal(signal)) return "handled";
+    client.send({ kind: "give_up" });
+    return "giving up";
+  });
   try {
     const state = await client.over;
     const lost = work.unguarded ?? null;
-    return ended(options, context, state, work, signals.first, began, lost);
+    return ended(options, context, state, work, endings.first, began, lost);
   } finally {
-    signals.stop();
+    endings.stop();
     waits.end();
     await work.letGo();
     stores.close();
@@ -85,7 +92,7 @@ function ended(
   context: Context,
   state: State,
   work: Work,
-  signal: NodeJS.Signals | null,
+  signal: EndSignal | null,
   began: State | null,
   unguarded: string | null,
 ): number {
@@ -112,13 +119,8 @@ function ended(
     return said(work.exitCode, "command", commandEnded(work.exitCode));
   }
   if (signal !== null && (state.result?.kind === "gave_up" || end.code === Exit.done)) {
-    const code = signal === "SIGINT"
-      ? Exit.interrupted
-      : signal === "SIGHUP"
-      ? 129
-      : Exit.terminated;
     return said(
-      code,
+      exitCodeOfSignal(signal),
       "k8s-lock",
       `ended by ${signal}; ${neutral(options.target.lock)} is given back`,
     );
@@ -133,4 +135,28 @@ function ended(
 
 function commandEnded(code: number): string {
   return `the command ended with ${code}`;
+}
+
+/** The command alone, without any lock: the emergency door. */
+async function runWithout(
+  command: string,
+  args: readonly string[],
+  context: Context,
+): Promise<number> {
+  const inherited = Object.entries(context.env)
+    .filter((entry): entry is [string, string] => entry[1] !== undefined);
+  try {
+    const env = Object.fromEntries(inherited);
+    const running = await startCommand({ command, args, env, terminal: ownTerminal() });
+    const endings = watchEndings(context, (signal) => {
+      running.signal(signal);
+      return "handled";
+    });
+    const { exitCode } = await running.ended;
+    endings.stop();
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommandError) throw new CliError(error.exitCode, error.message);
+    throw error;
+  }
 }

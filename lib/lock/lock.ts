@@ -18,6 +18,11 @@ export const SYSTEM_CLOCK: Clock = { now: () => performance.now(), wall: () => D
 
 /** What the program does when the driver asks for it. Every call returns at once. */
 export interface Actions {
+  /**
+   * Before the requests of a step are sent: what has to be on record before a grant is used for the first time.
+   * When it throws nothing is sent, and `over` rejects.
+   */
+  prepare?(state: State): void;
   /** The lock is held: the protected work may start. */
   startWork(state: State): void;
   /** TERM or KILL to the work; `work_ended` is due when all of it is reaped. */
@@ -73,6 +78,7 @@ export function runLock(
   function one(what: Happening): void {
     const after = step(state, { now: clock.now(), wall: clock.wall(), what });
     state = after.state;
+    if (after.effects.length > 0) actions.prepare?.(state);
     for (const effect of after.effects) carryOut(effect);
     clearTimeout(timer);
     timer = undefined;

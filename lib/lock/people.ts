@@ -4,7 +4,17 @@ import { Damaged } from "./parse.ts";
 import { encodeRecord, parseRecord, parseTicket } from "./record.ts";
 import type { Holder, LockRecord } from "./record.ts";
 import { lostBy } from "./resume.ts";
-import { bar, breakHolder, holderOf, inOrder, pastOf, remove, renew, waiting } from "./rules.ts";
+import {
+  bar,
+  breakHolder,
+  holderOf,
+  inOrder,
+  pastOf,
+  release,
+  remove,
+  renew,
+  waiting,
+} from "./rules.ts";
 import type { Queued } from "./rules.ts";
 import { StoreError } from "./store.ts";
 import type { LockStore, StoredRecord } from "./store.ts";
@@ -87,6 +97,7 @@ async function persistently<T>(patience: Patience, request: () => Promise<T>): P
 export type Standing =
   | { readonly kind: "held"; readonly holder: Holder }
   | { readonly kind: "lost"; readonly lost: Lost }
+  | { readonly kind: "given_back" }
   | { readonly kind: "never_held" };
 
 /** Whether `grant` holds in `record`. A broken entry does not. */
@@ -99,6 +110,7 @@ export function standing(record: LockRecord | null, grant: string): Standing {
     return { kind: "lost", lost };
   }
   const past = record === null ? undefined : pastOf(record, grant);
+  if (past?.outcome === "released") return { kind: "given_back" };
   const lost = past === undefined || past.token === null
     ? null
     : lostBy(past, record?.last_token ?? 0);
@@ -139,6 +151,51 @@ async function again(error: unknown, patience: Patience, wait: number): Promise<
   if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
 }
 
+/** One whose process is gone, or about to go, without having held. */
+export interface Withdrawn {
+  readonly grant: string;
+  readonly holder: string;
+}
+
+/**
+ * Takes a grant back that was asked for and whose end is not known: it is given back if it holds, else it is put into the history, so
+ * that no late claim of it can come true, and its ticket is deleted. Rejects with {@link StoreError}.
+ *
+ * @returns true when it held
+ */
+export async function withdraw(
+  store: LockStore,
+  { grant, holder }: Withdrawn,
+  patience: Patience,
+): Promise<boolean> {
+  for (let wait = RETRY_MS.first;; wait = Math.min(wait * 2, RETRY_MS.most)) {
+    const look = await lookAt(store, patience);
+    const ticket = look.tickets.find((queued) => queued.ticket.grant === grant);
+    const left = look.tickets.filter((queued) => queued !== ticket);
+    const at = new Date().toISOString();
+    const held = look.record !== null && holderOf(look.record, grant) !== undefined;
+    try {
+      if (
+        look.stored !== null && look.record !== null && pastOf(look.record, grant) === undefined
+      ) {
+        const released = release(look.record, grant, left, at);
+        const waiter = { grant, holder, link: "", mode: "exclusive", waitedSeconds: 0 } as const;
+        const ending = { outcome: "gave_up", by: null, reason: null, at } as const;
+        const next = typeof released === "string"
+          ? bar(look.record, { ...waiter, ...ticket?.ticket }, left, ending)
+          : released;
+        await store.replaceRecord(look.stored, encodeRecord(next));
+      }
+      if (ticket !== undefined) {
+        await persistently(patience, () => dropTicket(store, grant, ticket.uid));
+      }
+      return held;
+    } catch (error) {
+      await again(error, patience, wait);
+    }
+  }
+}
+
 /** Whom to break, by whom and why. */
 export interface BreakOrder {
   /** Holders and waiters to break; null for all holders. */
@@ -161,10 +218,22 @@ export async function breakLock(
   order: BreakOrder,
   patience: Patience,
 ): Promise<Broken> {
+  let sent: Broken = { holders: [], waiters: [] };
   for (let wait = RETRY_MS.first;; wait = Math.min(wait * 2, RETRY_MS.most)) {
     const look = await lookAt(store, patience);
     if (look.stored === null || look.record === null) return { holders: [], waiters: [] };
-    const { next, broken } = broke(look.record, look, order);
+    const { next, broken: found } = broke(look.record, look, order);
+    // An earlier sending without an answer may have been applied: then the history tells of it.
+    const done = (grant: string) => pastOf(next, grant)?.outcome === "broken";
+    const broken: Broken = {
+      holders: found.holders.length > 0
+        ? found.holders
+        : sent.holders.filter(({ grant }) => done(grant)),
+      waiters: found.waiters.length > 0
+        ? found.waiters
+        : sent.waiters.filter(({ ticket }) => done(ticket.grant)),
+    };
+    sent = broken;
     try {
       if (encodeRecord(next) !== encodeRecord(look.record)) {
         await store.replaceRecord(look.stored, encodeRecord(next));
@@ -215,4 +284,65 @@ function broke(
     next = bar(next, { ...ticket, waitedSeconds }, left, ending);
   }
   return { next, broken: { holders, waiters } };
+}
+
+/** How a broken holder's place came to be free. */
+export type GivenUp = "given up" | "removed as silent";
+
+/** How often the record is read while a holder is waited for, in milliseconds; a watch makes it faster. */
+const LOOK_EVERY_MS = 1000;
+
+/**
+ * Waits until `broken` does not hold any more: its holder gives the place up, or else it is removed when it was silent for
+ * its TTL. Failures of the store are waited out, but for those that will not pass.
+ *
+ * @param now a monotonic clock, in milliseconds
+ * @param by who removes it then, for the history
+ */
+export async function untilGivenUp(
+  store: LockStore,
+  broken: Holder,
+  by: string,
+  now: () => number,
+): Promise<GivenUp> {
+  const grant = broken.grant;
+  const ttlMs = broken.ttl_seconds * 1000;
+  let renewals = -1;
+  let since = now();
+  for (;;) {
+    const look = await lookAt(store, { until: now() + 2 * ttlMs, now });
+    const holder = look.record === null ? undefined : holderOf(look.record, grant);
+    if (look.stored === null || look.record === null || holder === undefined) {
+      const past = look.record === null ? undefined : pastOf(look.record, grant);
+      return past?.outcome === "expired" ? "removed as silent" : "given up";
+    }
+    if (holder.renewals !== renewals) {
+      renewals = holder.renewals;
+      since = now();
+    } else if (now() - since >= ttlMs) {
+      const reason = "silent for its TTL after it was broken";
+      const at = new Date().toISOString();
+      const next = remove(look.record, grant, look.tickets, { outcome: "expired", by, reason, at });
+      if (typeof next === "string") continue;
+      try {
+        await store.replaceRecord(look.stored, encodeRecord(next));
+        return "removed as silent";
+      } catch (error) {
+        await again(error, { until: Infinity, now }, RETRY_MS.first);
+        continue;
+      }
+    }
+    await news(store, look.stored.revision, Math.min(LOOK_EVERY_MS, since + ttlMs - now() + 1));
+  }
+}
+
+/** Resolves at the next change of the record, after `mostMs` at the latest. */
+async function news(store: LockStore, from: string, mostMs: number): Promise<void> {
+  const changed = Promise.withResolvers<void>();
+  const timer = setTimeout(changed.resolve, Math.max(1, mostMs));
+  // One that ends at once is no news: then the timer decides.
+  const watch = store.watchRecord(from, 1, (event) => event.kind !== "ended" && changed.resolve());
+  await changed.promise;
+  clearTimeout(timer);
+  watch.close();
 }
