@@ -28,7 +28,8 @@ console.log("WORKING");
 setTimeout(() => console.log("DONE"), Number(Deno.args[0]));
 `;
 
-function start(job: (typeof JOBS)[number]): { process: Deno.ChildProcess; over: Promise<void> } {
+/** Resolves when the job is over; rejects when it failed, but for the one that is killed. */
+function start(job: (typeof JOBS)[number]): Promise<void> {
   const process = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "-A", "-q", main, "run", "demo", "--local"],
@@ -51,13 +52,16 @@ function start(job: (typeof JOBS)[number]): { process: Deno.ChildProcess; over: 
     }
     if (line === "DONE") say(job, "      is done and gives it back");
   });
+  const said: string[] = [];
   const err = lines(process.stderr, (line) => {
     const message = messageOf(line);
+    said.push(message);
     if (/^waiting for/.test(message)) say(job, styleText("dim", message));
     if (/was silent for/.test(message)) say(job, message);
   });
-  const over = Promise.all([out, err, process.status]).then(() => {});
-  return { process, over };
+  return Promise.all([out, err, process.status]).then(([, , { success }]) => {
+    if (!success && job !== KILLED) throw new Error(`job ${job} failed:\n${said.join("\n")}`);
+  });
 }
 
 function messageOf(line: string): string {
@@ -85,12 +89,12 @@ Five jobs want the lock "demo" of this machine at once. One at a time has it, in
 The job "${KILLED}" is killed while it works: when it was silent for its TTL of ${TTL}, the next one goes on.
 `);
 try {
-  const jobs: ReturnType<typeof start>[] = [];
+  const jobs: Promise<void>[] = [];
   for (const job of JOBS) {
     jobs.push(start(job));
     await new Promise((resolve) => setTimeout(resolve, 400));
   }
-  await Promise.all(jobs.map(({ over }) => over));
+  await Promise.all(jobs);
   console.log(`
 All five are through, and nobody freed anything by hand. Try it yourself:
   deno run -A main.ts run deploy --local -- sleep 10     (in two terminals)
