@@ -249,7 +249,6 @@ Deno.test("a list has a row for each lock, in columns", () => {
 Deno.test("the commands that help name record, namespace and context, quoted for a shell", () => {
   const lines = howToLook("k8s-lock-o-r-deploy", {
     store: "secret",
-    server: "https://127.0.0.1:6443/",
     namespace: "ci",
     context: "arn:aws/my cluster's",
     server: "https://c",
