@@ -27,8 +27,13 @@ export interface ClientOptions {
   readonly requestTimeoutMs?: number;
   /** A watch without a byte for so long is dead; in milliseconds. Default 75 s: bookmarks come every 60 s. */
   readonly silenceMs?: number;
-  /** How long the server is asked to keep a watch open, in seconds. Default 290. */
-  readonly watchSeconds?: number;
+  /**
+   * How long the server is asked to keep a watch open, in seconds: for each watch somewhere between the two, so that many
+   * who began together do not all come again together. Default 240 to 300.
+   */
+  readonly watchSeconds?: readonly [shortest: number, longest: number];
+  /** Numbers from 0 to below 1. Default Math.random. */
+  readonly random?: () => number;
   /** How many connections requests may use; watches have their own. Default 3. */
   readonly sockets?: number;
 }
@@ -78,7 +83,8 @@ export class KubeClient {
     this.#options = {
       requestTimeoutMs: 15_000,
       silenceMs: 75_000,
-      watchSeconds: 290,
+      watchSeconds: [240, 300],
+      random: Math.random,
       sockets: 3,
       ...options,
     };
@@ -124,9 +130,10 @@ export class KubeClient {
 
   /** Watches one object; its events come by `onEvent`, never before this has returned. */
   watch(request: WatchRequest): KubeWatch {
-    const { silenceMs, watchSeconds, requestTimeoutMs } = this.#options;
+    const { silenceMs, watchSeconds: [shortest, longest], random, requestTimeoutMs } =
+      this.#options;
     return openWatch(request, {
-      seconds: watchSeconds,
+      seconds: Math.round(shortest + random() * (longest - shortest)),
       silenceMs,
       closed: this.#closed.signal,
       login: async (signals, refused) => {

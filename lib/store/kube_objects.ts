@@ -1,6 +1,8 @@
 /** What records and tickets have in common as objects of a cluster. */
 import { createHash } from "node:crypto";
+import type { KubeClient } from "../kube/client.ts";
 import { KubeError } from "../kube/errors.ts";
+import type { Target } from "../kube/errors.ts";
 import { StoreError } from "../lock/store.ts";
 import type { StoreFailureKind, Version } from "../lock/store.ts";
 
@@ -18,6 +20,7 @@ const LOCK_NAME = "k8s-lock.dev/lock-name";
 
 /** What one lock's objects are called. */
 export interface ObjectNames {
+  /** Where all of them are. */
   readonly namespace: string;
   /** The record's name, with which those of its tickets begin. */
   readonly object: string;
@@ -50,8 +53,11 @@ export function fieldsOf(value: unknown): Record<string, unknown> {
 
 /** An object's metadata, as far as it is used. */
 export interface Metadata {
+  /** Empty where there is none. */
   readonly name: string;
+  /** As they stand there, whatever they are. */
   readonly labels: Record<string, unknown>;
+  /** As they stand there, whatever they are. */
   readonly annotations: Record<string, unknown>;
 }
 
@@ -79,6 +85,47 @@ export function versionOf(object: unknown): Version {
     );
   }
   return { uid, revision: resourceVersion };
+}
+
+/** What to list. */
+export interface ListRequest {
+  readonly target: Target & { readonly verb: "list" };
+  readonly labelSelector: string;
+  /** Objects in one answer; more come in the next, of the same state of the cluster. */
+  readonly page: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A list's later pages are refused when they come too late; then all of it is read again, so many times in all. */
+const LISTS = 3;
+
+/** All objects with these labels, of one state of the cluster. Rejects with a {@link KubeError}. */
+export async function listOf(client: KubeClient, request: ListRequest): Promise<unknown[]> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await pagesOf(client, request);
+    } catch (error) {
+      if ((error as { status?: unknown }).status !== 410 || tries === LISTS) throw error;
+    }
+  }
+}
+
+async function pagesOf(client: KubeClient, request: ListRequest): Promise<unknown[]> {
+  const { target, labelSelector, page, signal } = request;
+  const objects: unknown[] = [];
+  let next = "";
+  do {
+    const query = {
+      labelSelector,
+      limit: String(page),
+      ...(next === "" ? {} : { continue: next }),
+    };
+    const list = fieldsOf(await client.request({ target, query, signal }));
+    if (Array.isArray(list["items"])) objects.push(...list["items"]);
+    const more = fieldsOf(list["metadata"])["continue"];
+    next = typeof more === "string" ? more : "";
+  } while (next !== "");
+  return objects;
 }
 
 /**

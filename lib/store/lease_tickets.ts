@@ -8,9 +8,9 @@ import type { NewTicket, StoredTicket } from "../lock/store.ts";
 import {
   annotationsOf,
   asStored,
-  fieldsOf,
   LABELS,
   labelsOf,
+  listOf,
   metadataOf,
   versionOf,
 } from "./kube_objects.ts";
@@ -18,10 +18,8 @@ import type { ObjectNames } from "./kube_objects.ts";
 
 /** Holds a ticket's text. */
 const TICKET = "k8s-lock.dev/ticket";
-/** Tickets in one answer; more come in the next, of the same state of the cluster. */
+/** Tickets in one answer. */
 const PAGE = 1000;
-/** A list's later pages may be refused when they come too late; then all of it is read again, so many times. */
-const LISTS = 3;
 /** Longest holder that the HOLDER column shows. */
 const MAX_HOLDER = 128;
 
@@ -43,15 +41,18 @@ export class LeaseTickets {
    * of its text: who reads it refuses it, and it can be deleted like any other.
    */
   async list(signal?: AbortSignal): Promise<StoredTicket[]> {
-    return await asStored(async () => {
-      for (let tries = 1;; tries++) {
-        try {
-          return await this.#pages(signal);
-        } catch (error) {
-          if ((error as { status?: unknown }).status !== 410 || tries === LISTS) throw error;
-        }
-      }
-    });
+    const leases = await asStored(() =>
+      listOf(this.#client, {
+        target: { ...this.#target("list"), verb: "list" },
+        labelSelector: `${LABELS.lock}=${this.#names.hash},${LABELS.role}=ticket`,
+        page: PAGE,
+        signal,
+      })
+    );
+    return leases
+      // Under another name it cannot be a grant's of this lock, whatever its labels say.
+      .filter((lease) => metadataOf(lease).name.startsWith(this.#name("")))
+      .map((lease) => this.#ticketOf(lease));
   }
 
   /** One ticket, or null. */
@@ -127,31 +128,6 @@ export class LeaseTickets {
     await asStored(() =>
       this.#client.request({ target: this.#target("delete", grant), body, signal })
     );
-  }
-
-  async #pages(signal?: AbortSignal): Promise<StoredTicket[]> {
-    const tickets: StoredTicket[] = [];
-    let next = "";
-    do {
-      const list = fieldsOf(
-        await this.#client.request({
-          target: this.#target("list"),
-          query: {
-            labelSelector: `${LABELS.lock}=${this.#names.hash},${LABELS.role}=ticket`,
-            limit: String(PAGE),
-            ...(next === "" ? {} : { continue: next }),
-          },
-          signal,
-        }),
-      );
-      for (const item of Array.isArray(list["items"]) ? list["items"] : []) {
-        // Under another name it cannot be a grant's of this lock, whatever its labels say.
-        if (metadataOf(item).name.startsWith(this.#name(""))) tickets.push(this.#ticketOf(item));
-      }
-      const more = fieldsOf(list["metadata"])["continue"];
-      next = typeof more === "string" ? more : "";
-    } while (next !== "");
-    return tickets;
   }
 
   #ticketOf(lease: unknown): StoredTicket {

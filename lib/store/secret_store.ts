@@ -23,6 +23,7 @@ import {
   fieldsOf,
   LABELS,
   labelsOf,
+  listOf,
   MANAGER,
   metadataOf,
   namesOf,
@@ -193,32 +194,17 @@ async function listRecords(
   namespace: string,
   signal?: AbortSignal,
 ): Promise<{ object: string; record: StoredRecord }[]> {
-  const records: { object: string; record: StoredRecord }[] = [];
-  let next = "";
-  do {
-    const list = fieldsOf(
-      await client.request({
-        target: { verb: "list", group: "", resource: "secrets", namespace },
-        query: {
-          labelSelector: `${LABELS.managedBy}=${MANAGER},${LABELS.role}=record`,
-          limit: String(PAGE),
-          ...(next === "" ? {} : { continue: next }),
-        },
-        signal,
-      }),
-    );
-    for (const item of Array.isArray(list["items"]) ? list["items"] : []) {
-      // One that lost its key is listed too, with no text: who lists wants to see what is damaged.
-      const text = textOf(item) ?? "";
-      records.push({
-        object: metadataOf(item).name,
-        record: { ...versionOf(item), text, native: item },
-      });
-    }
-    const more = fieldsOf(list["metadata"])["continue"];
-    next = typeof more === "string" ? more : "";
-  } while (next !== "");
-  return records;
+  const secrets = await listOf(client, {
+    target: { verb: "list", group: "", resource: "secrets", namespace },
+    labelSelector: `${LABELS.managedBy}=${MANAGER},${LABELS.role}=record`,
+    page: PAGE,
+    signal,
+  });
+  return secrets.map((secret) => ({
+    object: metadataOf(secret).name,
+    // One that lost its key is listed too, with no text: who lists wants to see what is damaged.
+    record: { ...versionOf(secret), text: textOf(secret) ?? "", native: secret },
+  }));
 }
 
 function endOf(error: unknown): WatchEvent {

@@ -24,7 +24,7 @@ async function inParts(response: ServerResponse, parts: readonly Uint8Array[]): 
 
 Deno.test("a watch asks for one object by name, with bookmarks and an end", async () => {
   await using server = await fakeServer((response) => open(response).end());
-  using client = clientOf(server);
+  using client = clientOf(server, { random: () => 0.5 });
   const { end, events } = await watched(client, "42");
   assertEquals([end, events], [{ kind: "ended" }, []]);
   const url = new URL(server.asked[0]?.url ?? "", server.url);
@@ -34,8 +34,19 @@ Deno.test("a watch asks for one object by name, with bookmarks and an end", asyn
     fieldSelector: "metadata.name=k8s-lock-deploy",
     resourceVersion: "42",
     allowWatchBookmarks: "true",
-    timeoutSeconds: "290",
+    timeoutSeconds: "270",
   });
+});
+
+Deno.test("watches that began together end between 4 and 5 minutes later, each at a time of its own", async () => {
+  await using server = await fakeServer((response) => open(response).end());
+  const drawn = [0, 0.25, 0.999];
+  using client = clientOf(server, { random: () => drawn.shift() ?? 0 });
+  for (const _ of [1, 2, 3]) await watched(client);
+  const asked = server.asked.map(({ url }) =>
+    new URL(url, server.url).searchParams.get("timeoutSeconds")
+  );
+  assertEquals(asked, ["240", "255", "300"]);
 });
 
 Deno.test("a watch from nowhere in particular names no revision", async () => {

@@ -1,0 +1,48 @@
+/** Lists in several answers, of which a later one comes too late. */
+import { assertEquals, assertRejects } from "@std/assert";
+import { StoreError } from "../../lib/lock/store.ts";
+import { secretStores } from "../../lib/store/secret_store.ts";
+import { clientOf, fakeServer, json, status } from "../kube/fake_server.ts";
+
+const EXPIRED = status(410, "Expired", "The provided continue parameter is too old");
+
+/** The lists of a server that has two pages and forgets where the first `expiring` lists were. */
+async function lists(expiring: number) {
+  const server = await fakeServer((response, { url }) => {
+    const token = new URL(url, "http://server").searchParams.get("continue");
+    const resource = url.includes("/leases") ? "k8s-lock-a-t-" : "k8s-lock-";
+    const page = (name: string, next: string) =>
+      json(response, {
+        metadata: { continue: next },
+        items: [{ metadata: { name: resource + name, uid: name, resourceVersion: "1" } }],
+      });
+    if (token === null) page("one", "next");
+    else if (expiring-- > 0) json(response, EXPIRED, 410);
+    else page("two", "");
+  });
+  const stores = secretStores(clientOf(server), { namespace: "ci" });
+  const close = async () => {
+    stores.close();
+    await server[Symbol.asyncDispose]();
+  };
+  return { server, stores, [Symbol.asyncDispose]: close };
+}
+
+for (const what of ["records", "tickets"] as const) {
+  const namesOf = async ({ stores }: Awaited<ReturnType<typeof lists>>) =>
+    what === "records"
+      ? (await stores.listRecords()).map(({ record }) => record.uid)
+      : (await stores.open("k8s-lock-a", "a").listTickets()).map(({ uid }) => uid);
+
+  Deno.test(`a list of ${what} whose next page comes too late is read again from its start`, async () => {
+    await using list = await lists(1);
+    assertEquals(await namesOf(list), ["one", "two"]);
+    assertEquals(list.server.asked.length, 4);
+  });
+
+  Deno.test(`a list of ${what} whose next page always comes too late is given up`, async () => {
+    await using list = await lists(Infinity);
+    const error = await assertRejects(() => namesOf(list), StoreError);
+    assertEquals([error.kind, list.server.asked.length], ["unknown", 6]);
+  });
+}
