@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import process from "node:process";
 import { addToSummary, escapeMarkdown, setOutputs } from "../ci/github.ts";
-import { processStatus } from "../host/processes.ts";
+import { processAlive, processStatus } from "../host/processes.ts";
 import { readState, removeState, renewerLog, tombstones, writeState } from "../host/state.ts";
 import type { LockState } from "../host/state.ts";
 import { RenewerError, startRenewer } from "../host/renewer.ts";
@@ -17,7 +17,7 @@ import type { Address, OpenStores } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { formatDuration } from "./durations.ts";
 import { exitCodeOfSignal, watchEndings } from "./endings.ts";
-import { CliError, Exit } from "./errors.ts";
+import { CliError, Exit, usage } from "./errors.ts";
 import { addressText, jobFolder, statesOf, usable } from "./job.ts";
 import type { AcquireOptions } from "./options.ts";
 import type { RenewerJob } from "./renewer_main.ts";
@@ -34,6 +34,12 @@ export async function acquireCommand(
     outputs(context, new Map([["acquired", "true"], ["token", ""], ["grant", ""]]));
     return Exit.done;
   }
+  const { watchPid } = options;
+  if (watchPid !== null && !processAlive(watchPid, null)) {
+    throw usage(
+      `--watch-pid: there is no process ${watchPid}, so nothing would be renewed; a shell says --watch-pid $$`,
+    );
+  }
   const { stores, address } = await open(options, context);
   try {
     const store = stores.open(options.target.object, options.target.lock);
@@ -47,6 +53,8 @@ export async function acquireCommand(
 class Acquiring {
   readonly #folder: string;
   #written: string | null = null;
+  /** All grants that were asked for. */
+  readonly #asked: string[] = [];
   #failure: unknown = null;
   #held: State | null = null;
 
@@ -75,7 +83,7 @@ class Acquiring {
       prepare: (state) => this.#remember(state),
       changed: (state) => {
         waits.changed(state);
-        if (state.phase !== "over" && this.#isBuried(state)) giveUp();
+        if (state.phase !== "over" && this.#isBuried()) giveUp();
       },
       startWork: (state) => {
         waits.end();
@@ -106,16 +114,24 @@ class Acquiring {
       .filter(({ phase }) => phase === "held");
     for (const { grant } of held) {
       context.log.warn(
-        `this job holds ${
+        `this job took ${
           neutral(options.target.lock)
-        } already (grant ${grant}): a second one waits until the first is given back`,
+        } before and did not give it back (grant ${grant}): if it still holds, this one waits for it`,
       );
     }
   }
 
   /** A `release` of this job has begun in the meantime. */
-  #isBuried(state: State): boolean {
-    return this.#written !== null && tombstones(this.#folder, [state.grant]) !== "";
+  #isBuried(): boolean {
+    // It may have been about an earlier grant of this acquire, taken back in the meantime.
+    return this.#asked.some((grant) => tombstones(this.#folder, [grant]) !== "");
+  }
+
+  #released(): CliError {
+    return new CliError(
+      Exit.terminated,
+      `gave up ${neutral(this.options.target.lock)}: a release of this job has begun`,
+    );
   }
 
   /** Each grant is in the state file before the first request that carries it. */
@@ -125,6 +141,7 @@ class Acquiring {
     const before = this.#written;
     writeState(this.#folder, this.#state(state, "asking"));
     this.#written = state.grant;
+    this.#asked.push(state.grant);
     if (before !== null) removeState(this.#folder, before);
   }
 
@@ -159,7 +176,7 @@ class Acquiring {
     const { options } = this;
     let held = this.#state(state, "held");
     try {
-      if (this.#isBuried(state)) throw new CliError(Exit.terminated, "it was released meanwhile");
+      if (this.#isBuried()) throw this.#released();
       writeState(this.#folder, held);
       if (options.renewal === "background") {
         const { kubeconfigData } = options;
@@ -176,7 +193,7 @@ class Acquiring {
           renewer_started: started.startedAt,
         });
       }
-      if (this.#isBuried(state)) throw new CliError(Exit.terminated, "it was released meanwhile");
+      if (this.#isBuried()) throw this.#released();
       this.#held = state;
       client()?.send({ kind: "hand_over" });
     } catch (error) {
@@ -230,6 +247,9 @@ class Acquiring {
         context.stdout(JSON.stringify({ lock: options.target.lock, acquired: false }));
       }
       return Exit.done;
+    }
+    if (result.kind === "gave_up" && signalCode === null && this.#isBuried()) {
+      throw this.#released();
     }
     const code = result.kind === "gave_up" ? signalCode ?? Exit.terminated : end.code;
     throw new CliError(code, end.message);

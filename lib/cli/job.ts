@@ -1,5 +1,8 @@
 /** What this job holds, by the state that `acquire` left on this machine: for `release`, `verify` and `renew`. */
 import { Damaged } from "../lock/parse.ts";
+import { standing } from "../lock/people.ts";
+import type { Look } from "../lock/people.ts";
+import { holderOf } from "../lock/rules.ts";
 import { readStates } from "../host/state.ts";
 import type { LockState } from "../host/state.ts";
 import { sessionId, StateError, stateFolder } from "../host/state_folder.ts";
@@ -66,30 +69,63 @@ export interface OwnHold {
   readonly state: LockState | null;
 }
 
+/** How {@link ownHold} chooses. */
+export interface Choice {
+  /** `--grant`, which needs no state. */
+  readonly grant: string | null;
+  /** `held`: only what holds is meant; `asked for`: also what waits. */
+  readonly among: "held" | "asked for";
+  /** The lock as it stands, asked for where several states fit. */
+  readonly look: () => Promise<Pick<Look, "record" | "tickets">>;
+}
+
 /**
  * The hold that is meant.
  *
- * @param grant `--grant`, which needs no state
  * @throws {CliError} (exit 2) when several fit
  */
-export function ownHold(
+export async function ownHold(
   context: Context,
   folder: string,
   object: string,
   target: Target,
-  grant: string | null,
-): OwnHold | null {
+  { grant, among, look }: Choice,
+): Promise<OwnHold | null> {
   if (grant !== null) {
-    const state = usable(() => readStates(folder)).states.find((one) => one.grant === grant);
+    const state = usable(() => readStates(folder)).states
+      .find((one) => one.grant === grant && one.object === object);
     return { grant, state: state ?? null };
   }
-  const [state, ...others] = statesOf(context, folder, object);
-  if (state === undefined) return null;
-  if (others.length > 0) {
-    const grants = [state, ...others].map((one) => one.grant).join(", ");
-    throw usage(
-      `this job holds ${neutral(target.lock)} several times; say which with --grant: ${grants}`,
-    );
-  }
-  return { grant: state.grant, state };
+  const states = statesOf(context, folder, object);
+  const [only, ...others] = states;
+  if (only === undefined) return null;
+  if (others.length === 0) return { grant: only.grant, state: only };
+  // What was lost, or asked for by an acquire that was killed, does not count beside what stands.
+  const { record, tickets } = await look();
+  const fitting = states.filter((state) =>
+    standing(record, state.grant).kind === "held" ||
+    (among === "asked for" && record !== null && holderOf(record, state.grant) !== undefined) ||
+    (among === "asked for" && tickets.some(({ ticket }) => ticket.grant === state.grant))
+  );
+  const [first = newest(states), ...more] = fitting;
+  if (more.length === 0) return { grant: first.grant, state: first };
+  const grants = fitting.map((state) =>
+    `${state.grant} (${state.phase === "asking" ? "waits" : `token ${state.token}`})`
+  );
+  throw usage(
+    `this job has ${neutral(target.lock)} ${fitting.length} times; say which with --grant: ${
+      grants.join(", ")
+    }`,
+  );
+}
+
+/** Says what the renewer had to warn of while this hold stood. */
+export function tellGap({ state }: OwnHold, { log }: Context): void {
+  if (state === null || state.last_error === null) return;
+  log.warn(`while ${neutral(state.lock)} was held: ${neutral(state.last_error)}`);
+}
+
+/** The one that was acquired last. */
+function newest(states: readonly LockState[]): LockState {
+  return states.reduce((a, b) => (b.acquired_at ?? "") > (a.acquired_at ?? "") ? b : a);
 }

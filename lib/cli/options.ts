@@ -76,12 +76,20 @@ export interface VerifyOptions extends LockOptions {
   readonly grant: string | null;
   /** The token that the hold has to have. */
   readonly token: number | null;
-  /** The hold of the `run` that this is a part of, by `K8S_LOCK_GRANT`; it counts where it is one of this lock. */
-  readonly enclosingGrant: string | null;
+  readonly enclosing: Enclosing;
 }
 
 export interface RenewOptions extends LockOptions {
   readonly grant: string | null;
+  readonly enclosing: Enclosing;
+}
+
+/** The `run`s that a command is a part of. Their grants count where they are this lock's. */
+export interface Enclosing {
+  /** The innermost first. */
+  readonly grants: readonly string[];
+  /** The innermost one's lock, as it was named there. */
+  readonly lock: string | null;
 }
 
 export interface StatusOptions extends LockOptions {

@@ -1,6 +1,6 @@
 /** `release`: gives back what this job took with `acquire`. */
 import { runLock, SYSTEM_CLOCK } from "../lock/lock.ts";
-import { withdraw } from "../lock/people.ts";
+import { lookAt, withdraw } from "../lock/people.ts";
 import type { LockStore } from "../lock/store.ts";
 import { removeState, stopRenewer, tombstone } from "../host/state.ts";
 import { bypassed } from "./bypass.ts";
@@ -8,7 +8,7 @@ import { ofStore, openStores } from "./connect.ts";
 import type { OpenStores } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { CliError, Exit } from "./errors.ts";
-import { jobFolder, ownHold, usable } from "./job.ts";
+import { jobFolder, ownHold, tellGap, usable } from "./job.ts";
 import type { OwnHold } from "./job.ts";
 import type { ReleaseOptions } from "./options.ts";
 import { configFor, describeLost, endOf, tellBy } from "./take.ts";
@@ -26,7 +26,15 @@ export async function releaseCommand(
   try {
     const store = stores.open(target.object, target.lock);
     const folder = jobFolder(context, address);
-    const mine = ownHold(context, folder, store.object, target, options.grant);
+    const patience = {
+      until: context.monotonicMs() + options.requestTimeoutMs,
+      now: context.monotonicMs,
+    };
+    const mine = await ownHold(context, folder, store.object, target, {
+      grant: options.grant,
+      among: "asked for",
+      look: () => lookAt(store, patience),
+    });
     if (mine === null) return nothing(options, context);
     // First of all: an acquire that is still under way, and the renewer, must not undo what is done here.
     if (mine.state !== null) {
@@ -35,9 +43,19 @@ export async function releaseCommand(
         stopRenewer(folder, mine.grant);
       });
     }
-    const code = await giveBack(options, context, store, mine);
-    if (mine.state !== null) usable(() => removeState(folder, mine.grant));
-    return code;
+    const forget = () => {
+      if (mine.state !== null) usable(() => removeState(folder, mine.grant));
+    };
+    tellGap(mine, context);
+    try {
+      const code = await giveBack(options, context, store, mine);
+      forget();
+      return code;
+    } catch (error) {
+      // Once its loss was told, nothing is left of it.
+      if (error instanceof CliError && error.code === Exit.lost) forget();
+      throw error;
+    }
   } catch (error) {
     throw ofStore(error, options.store);
   } finally {
@@ -87,10 +105,10 @@ async function giveBack(
   }
   if (end.leftBehind !== null) {
     throw new CliError(
-      Exit.unreachable,
+      options.store === "local" ? Exit.unusable : Exit.unreachable,
       `${lock}: ${
         neutral(end.leftBehind, 2000)
-      }; it is free after its TTL, and until then: k8s-lock release --grant ${grant}`,
+      }; it is free after its TTL, and until then this tries again: k8s-lock release --grant ${grant}`,
     );
   }
   if (result.kind === "lost" && result.lost.kind === "gone") {

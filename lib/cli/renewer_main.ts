@@ -62,7 +62,7 @@ export async function renewerMain(_args: readonly string[]): Promise<number> {
   const client: LockClient = runLock(config, store, SYSTEM_CLOCK, {
     tell(level, text) {
       tellBy(log)(level, text);
-      if (level === "warn") diary.note({ last_error: text });
+      if (level === "warn") diary.warn(text);
     },
     changed: (state) => diary.follow(state),
     startWork() {},
@@ -93,6 +93,7 @@ function stopReason({ folder, grant, options, watchStarted }: RenewerJob): strin
 /** Keeps the state file true, for `verify` and `release`. */
 class Diary {
   #ackedAt = -1;
+  #warned = "";
 
   constructor(readonly job: RenewerJob) {}
 
@@ -111,6 +112,13 @@ class Diary {
     } else if (result?.kind === "not_holder") {
       this.note({ phase: "lost", lost: { why: "the record does not name this hold" } });
     } else if (result !== null && "message" in result) this.note({ last_error: result.message });
+  }
+
+  /** Keeps the last two warnings: that there was a gap, and that it is over. */
+  warn(text: string): void {
+    const both = this.#warned === "" ? text : `${this.#warned}; ${text}`;
+    this.#warned = text;
+    this.note({ last_error: both });
   }
 
   note(change: Partial<LockState>): void {

@@ -3,6 +3,7 @@
  *
  * Everything here throws {@link CliError} (exit 2) for what is wrong.
  */
+import type { Env } from "../ci/detect.ts";
 import { LEAST_TTL_MS, MAX_DURATION_MS } from "./durations.ts";
 import { Exit, usage } from "./errors.ts";
 import { ACQUIRING, BREAKING, HOLDING, OUTPUT, RUNNING, TAKING, WHERE } from "./flags.ts";
@@ -11,6 +12,7 @@ import type { Given } from "./given.ts";
 import type {
   AcquireOptions,
   BreakOptions,
+  Enclosing,
   Format,
   ListOptions,
   ReleaseOptions,
@@ -108,12 +110,26 @@ export function verifyOptions(asked: Asked): VerifyOptions {
     ...lockOptions(asked),
     grant: grantOf(asked.given, HOLDING.grant),
     token: asked.given.integer(HOLDING.token, 0),
-    enclosingGrant: asked.env["K8S_LOCK_GRANT"]?.trim() || null,
+    enclosing: enclosingOf(asked.env),
   };
 }
 
 export function renewOptions(asked: Asked): RenewOptions {
-  return { ...lockOptions(asked), grant: grantOf(asked.given, HOLDING.grant) };
+  return {
+    ...lockOptions(asked),
+    grant: grantOf(asked.given, HOLDING.grant),
+    enclosing: enclosingOf(asked.env),
+  };
+}
+
+/** The `run`s around this command, by the variables that they give to theirs. */
+function enclosingOf(env: Env): Enclosing {
+  const grants = (variable: string) =>
+    (env[variable] ?? "").split(",").map((grant) => grant.trim()).filter((grant) => grant !== "");
+  return {
+    grants: [...grants("K8S_LOCK_GRANT"), ...grants("K8S_LOCK_OUTER_GRANTS").reverse()],
+    lock: env["K8S_LOCK_NAME"] ?? null,
+  };
 }
 
 export function statusOptions(asked: Asked): StatusOptions {

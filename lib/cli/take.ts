@@ -185,12 +185,19 @@ export function endOf(result: Result, options: TakeOptions, state: State, busyCo
       return { code: Exit.notHolder, level: "error", message: `this job does not hold ${lock}` };
     case "unreachable":
     case "refused":
-      return { code: Exit.unreachable, level: "error", message: neutral(result.message, 2000) };
+      return {
+        code: options.store === "local" ? Exit.unusable : Exit.unreachable,
+        level: "error",
+        message: neutral(result.message, 2000),
+      };
     case "unusable":
       return {
         code: Exit.unusable,
         level: "error",
-        message: `the record of ${lock} cannot be used: ${neutral(result.message, 2000)}`,
+        // A local file's message is a sentence of its own.
+        message: options.store === "local" && result.message.includes(options.localPath)
+          ? neutral(result.message, 2000)
+          : `the record of ${lock} cannot be used: ${neutral(result.message, 2000)}`,
       };
   }
 }

@@ -1,15 +1,17 @@
 /** `verify`: does this job still hold the lock? */
-import type { Holder } from "../lock/record.ts";
 import { standing } from "../lock/people.ts";
 import type { Standing } from "../lock/people.ts";
+import type { Holder, LockRecord } from "../lock/record.ts";
 import { bypassed } from "./bypass.ts";
 import { openStores, persistently } from "./connect.ts";
 import type { OpenStores } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { CliError, Exit } from "./errors.ts";
-import { jobFolder, ownHold } from "./job.ts";
-import type { VerifyOptions } from "./options.ts";
+import { jobFolder, ownHold, tellGap } from "./job.ts";
+import type { OwnHold } from "./job.ts";
+import type { RenewOptions, VerifyOptions } from "./options.ts";
 import { readLock } from "./read_lock.ts";
+import type { SeenLock } from "./read_lock.ts";
 import { describeLost } from "./take.ts";
 import { neutral } from "./text.ts";
 
@@ -19,37 +21,70 @@ export async function verifyCommand(
   context: Context,
   open: OpenStores = openStores,
 ): Promise<number> {
-  const { target, enclosingGrant } = options;
+  const { target } = options;
   if (bypassed(context, "verify", target.lock)) return Exit.done;
   const { stores, address } = await open(options, context);
   try {
     const store = stores.open(target.object, target.lock);
-    const { record } = await persistently(
+    const seen = await persistently(
       () => readLock(store, target),
       options.requestTimeoutMs,
       options.store,
       context,
     );
-    const enclosed = enclosingGrant !== null && options.grant === null &&
-      standing(record, enclosingGrant).kind !== "never_held";
-    const mine = enclosed
-      ? { grant: enclosingGrant, state: null }
-      : ownHold(context, jobFolder(context, address), store.object, target, options.grant);
-    if (mine === null) throw notHeld(target.lock);
-    const now = standing(record, mine.grant);
-    const wasHeld = mine.state !== null && mine.state.phase !== "asking";
-    const holder = demandHeld(now, target.lock, wasHeld);
+    const folder = jobFolder(context, address);
+    const mine = await holdMeant(options, context, { folder, seen });
+    const now = standing(seen.record, mine.grant);
+    const holder = demandHeld(now, target.lock, mine.known);
     if (options.token !== null && holder.token !== options.token) {
       throw new CliError(
         Exit.lost,
         `${neutral(target.lock)} is held with token ${holder.token}, not ${options.token}`,
       );
     }
+    tellGap(mine, context);
     context.log.info(`holds ${neutral(target.lock)} with token ${holder.token}`);
     return Exit.done;
   } finally {
     stores.close();
   }
+}
+
+/** The hold that `verify` and `renew` are about, and whether this machine knows that the job held it. */
+export interface MeantHold extends OwnHold {
+  readonly known: boolean;
+}
+
+/**
+ * The hold of a `run` around this command, or the one that `acquire` left.
+ *
+ * @throws {CliError} (exit 14) when there is none, or 12 when the `run` around this command has lost it without a trace
+ */
+export async function holdMeant(
+  options: VerifyOptions | RenewOptions,
+  context: Context,
+  { folder, seen: { object, record, queue } }: { folder: string; seen: SeenLock },
+): Promise<MeantHold> {
+  const { target, grant, enclosing } = options;
+  const around = grant === null ? enclosing.grants.find((one) => isKnown(record, one)) : undefined;
+  if (around !== undefined) return { grant: around, state: null, known: true };
+  const mine = await ownHold(context, folder, object, target, {
+    grant,
+    among: "held",
+    look: () => Promise.resolve({ record, tickets: queue }),
+  });
+  if (mine !== null) {
+    return { ...mine, known: mine.state !== null && mine.state.phase !== "asking" };
+  }
+  const [innermost] = enclosing.grants;
+  if (innermost !== undefined && enclosing.lock === target.lock) {
+    return { grant: innermost, state: null, known: true };
+  }
+  throw notHeld(target.lock);
+}
+
+function isKnown(record: LockRecord, grant: string): boolean {
+  return standing(record, grant).kind !== "never_held";
 }
 
 /**

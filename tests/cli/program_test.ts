@@ -244,7 +244,7 @@ Deno.test("release, verify, renew and break know which hold is meant", async () 
   const verify = await ask<VerifyOptions>(["verify", "a", "--token", "42"], {
     K8S_LOCK_GRANT: "g2",
   });
-  assertEquals([verify.options.token, verify.options.enclosingGrant], [42, "g2"]);
+  assertEquals([verify.options.token, verify.options.enclosing.grants], [42, ["g2"]]);
   const broken = await ask<BreakOptions>(["break", "a", "--all", "--now", "--reason", "x\ny"]);
   assertEquals(broken.options.whom, { kind: "all" });
   assertEquals([broken.options.how, broken.options.reason, broken.options.ask], [
