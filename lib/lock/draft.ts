@@ -15,7 +15,7 @@ import { Damaged } from "./parse.ts";
 import { parseRecord, parseTicket } from "./record.ts";
 import type { Identity, LockRecord, Ticket } from "./record.ts";
 import type { Queued } from "./rules.ts";
-import { inOrder, waiting } from "./rules.ts";
+import { CALL_SIZE, inOrder, waiting } from "./rules.ts";
 import { NOTHING_SEEN, see, seeAnew } from "./observer.ts";
 import { compareRevisions } from "./store.ts";
 import type { StoredRecord, StoredTicket } from "./store.ts";
@@ -252,6 +252,10 @@ export function learn(
   if (record === null) return false;
   if (before?.stored && !sameObject) learnDeleted(d);
   if (before?.stored && sameObject) countServed(d, before.record, record);
+  const afterOutage = source === "read" && d.outage;
+  if (d.ticket !== null && (afterOutage || mayBePassedOver(d, before?.record ?? null, record))) {
+    d.mustReadTicket = true;
+  }
   d.known = { at: d.now, stored, record };
   if (source === "read") noteGoodRead(d);
   d.sight = source === "read" && d.outage ? seeAnew(record, d.now) : see(d.sight, record, d.now);
@@ -279,8 +283,10 @@ function learnDeleted(d: Draft): void {
   d.settledFor = null;
   if (d.watch.open) d.effects.push({ kind: "unwatch" });
   d.watch = { ...d.watch, open: false, retryAt: d.now };
-  if (d.seenTtlMs > 0 && d.phase !== "holding" && d.phase !== "releasing") {
+  if (d.seenTtlMs > 0) {
     d.embargoUntil = Math.max(d.embargoUntil ?? 0, d.now + d.seenTtlMs);
+  }
+  if (d.seenTtlMs > 0 && d.phase !== "holding" && d.phase !== "releasing") {
     tell(
       d,
       "warn",
@@ -309,12 +315,23 @@ export function readEvery(d: Draft): number {
   return (d.position <= FAR_BACK ? READ_EVERY_MS.head : READ_EVERY_MS.back) * spread;
 }
 
+/** True when a call is over that named me, or may have, and that I did not answer: my ticket may be deleted. */
+function mayBePassedOver(d: Draft, before: LockRecord | null, after: LockRecord): boolean {
+  if (before === null || d.ticket === null) return false;
+  const { open, number, grants } = before.roll_call;
+  const unseen = after.roll_call.number - (after.roll_call.open ? 1 : 0) > number;
+  if (unseen) return d.position <= CALL_SIZE;
+  return open && !after.roll_call.open && grants.includes(d.grant) &&
+    d.ticket.ticket.answered !== number;
+}
+
 /** Each one newly served brings me one place forward, until the next list says it exactly. */
 function countServed(d: Draft, before: LockRecord | null, after: LockRecord): void {
   if (before === null) return;
   const known = new Set([...before.holders, ...before.history].map((entry) => entry.grant));
   const served = after.holders.filter((holder) => !known.has(holder.grant)).length;
   d.position = Math.max(1, d.position - served);
+  d.queueLength = Math.max(d.ticket === null ? 0 : d.position, d.queueLength - served);
 }
 
 /**
@@ -364,7 +381,9 @@ export function learnTicket(d: Draft, stored: StoredTicket): void {
     // Somebody wrote nonsense into it: as good as gone.
     d.leftovers = [...d.leftovers, { grant: stored.grant, uid: stored.uid }];
     d.ticket = null;
-    return;
+    if (d.phase !== "waiting") return;
+    newGrant(d);
+    return backOffConflict(d);
   }
   d.ticket = { stored, ticket };
   d.place ??= ticket.order_revision ?? stored.revision;

@@ -121,7 +121,7 @@ function endIfOver(d: Draft): boolean {
   if (unbegun && hold.lost?.kind !== "broken" && d.config.resumed === null) {
     // It was taken off before any work began: back into the queue, with another grant in the old place.
     d.hold = null;
-    d.phase = "waiting";
+    d.phase = d.config.timeoutMs === 0 ? "arriving" : "waiting";
     newGrant(d);
     d.mustRead = true;
     d.mustSettle = true;
@@ -170,7 +170,9 @@ function watchDeadline(d: Draft): void {
     } else lose(d, lost, silent(PART.kill));
   }
   const last = d.hold;
-  if (last !== null && last.stage === "stopping" && last.killAt !== null && due(d, last.killAt)) {
+  // Whatever it is stopped for, and however long that may take: it ends before others may hold.
+  const killAt = Math.min(last?.killAt ?? Infinity, silent(PART.kill));
+  if (last !== null && last.stage === "stopping" && due(d, killAt)) {
     d.hold = { ...last, stage: "killed" };
     d.effects.push({ kind: "stop_work", how: "kill" });
   }

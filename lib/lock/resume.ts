@@ -47,6 +47,8 @@ export function answerResuming(d: Draft, flight: Flight, answer: Answer): void {
     const lost = lostBy(pastOf(known.record, d.grant), known.record.last_token);
     return finish(d, lost === null ? { kind: "not_holder" } : { kind: "lost", lost });
   }
+  // What others wait for counts, whatever this process was told.
+  d.config = { ...d.config, ttlMs: mine.ttl_seconds * 1000 };
   enterHold(d, mine, d.now);
   if (d.config.resumed?.then === "release") beginRelease(d, { kind: "released" });
   // When it was renewed last is not known here: so at once.

@@ -40,12 +40,29 @@ export function step(state: State, event: Event): { state: State; effects: Effec
   return { state: next, effects };
 }
 
-/** A holder whose clocks part looks whether it still holds before it goes on. */
+/**
+ * A holder whose clocks part looks whether it still holds before it goes on. What was sent before that and is answered
+ * after it proves nothing: the monotonic clock may have stood still while others counted on.
+ */
 function noteClocks(d: Draft, before: State): void {
   const parted = Math.abs((d.wall - before.wall) - (d.now - before.now));
-  if (d.hold !== null && parted > CLOCK_JUMP_MS) {
-    d.hold = { ...d.hold, renewAt: Math.min(d.hold.renewAt, d.now) };
+  if (parted <= CLOCK_JUMP_MS) return;
+  const { ttlMs } = d.config;
+  const longAgo = (sentAt: number) => sentAt - ttlMs;
+  const { flight, claim, hold } = d;
+  if (flight !== null && ["claim", "renew"].includes(flight.purpose.kind)) {
+    d.flight = { ...flight, sentAt: longAgo(flight.sentAt) };
   }
+  if (claim !== null) d.claim = { ...claim, firstSentAt: longAgo(claim.firstSentAt) };
+  if (hold === null) return;
+  d.hold = {
+    ...hold,
+    ackedAt: hold.work === "none" ? longAgo(hold.ackedAt) : hold.ackedAt,
+    renewAt: Math.min(hold.renewAt, d.now),
+    pending: hold.pending === null
+      ? null
+      : { ...hold.pending, firstSentAt: longAgo(hold.pending.firstSentAt) },
+  };
 }
 
 function take(d: Draft, { what }: Event): void {

@@ -30,7 +30,15 @@ import type { Helper } from "./mend.ts";
 import { silentAt } from "./observer.ts";
 import { emptyRecord } from "./record.ts";
 import type { LockRecord, Ticket } from "./record.ts";
-import { CALL_STANDS_SECONDS, claim, claimRefusal, hasRoom, holderOf, pastOf } from "./rules.ts";
+import {
+  CALL_STANDS_SECONDS,
+  claim,
+  claimRefusal,
+  hasRoom,
+  holderOf,
+  pastOf,
+  waiting,
+} from "./rules.ts";
 import type { ClaimWay, Queued } from "./rules.ts";
 import type { StoredRecord } from "./store.ts";
 
@@ -61,7 +69,7 @@ export function decideWaiting(d: Draft): void {
   if (resolveGrant(d, known)) return;
   if (d.phase === "arriving") return ask(d, { kind: "look" }, { kind: "arrive" });
   if (d.phase === "waiting" && decideTicket(d, known.record)) return;
-  if (embargoed(d)) return;
+  if (embargoed(d)) return tryNoMore(d);
   if (known.record.turn.includes(d.grant)) {
     const refusal = claimRefusal(known.record, { grant: d.grant, mode: d.config.mode }, "turn");
     if (refusal === null) return sendClaim(d, known, "turn");
@@ -196,18 +204,28 @@ function embargoed(d: Draft): boolean {
   return d.embargoUntil !== null && !due(d, d.embargoUntil);
 }
 
+/** While nobody knows whether the last holder is at work the lock is as good as held for one that tries once. */
+function tryNoMore(d: Draft): void {
+  if (d.phase === "trying") finish(d, { kind: "busy" });
+}
+
 function decideWithoutRecord(d: Draft): void {
   // One that knows that it has to wait takes its place at once.
-  if (d.phase === "arriving" && embargoed(d)) d.phase = "waiting";
+  if (d.phase === "arriving" && embargoed(d)) d.phase = queueing(d);
   if (d.phase === "waiting" && decideTicket(d, null)) return;
-  if (embargoed(d)) return;
+  if (embargoed(d)) return tryNoMore(d);
   if (d.config.identity === null) {
     const message = "there is no record of that name (--object names one that exists)";
     return leave(d, { kind: "unusable", message }, LEAVE_PATIENCE_MS);
   }
   // A claim of mine that may still land belongs to the record that is gone: it cannot land in another.
-  if (openClaim(d) !== null) newGrant(d);
+  if (openClaim(d) !== null) makeAgain(d, "the record of its claim is gone");
   ask(d, { kind: "create_record", record: emptyRecord(d.config.identity) }, { kind: "create" });
+}
+
+/** How one goes on that cannot hold at once. */
+function queueing(d: Draft): "trying" | "waiting" {
+  return d.config.timeoutMs === 0 ? "trying" : "waiting";
 }
 
 /** Writes me in. */
@@ -327,8 +345,9 @@ function closeCall(d: Draft, flight: Flight, left: readonly Queued[], answer: An
     // One of them changed, or the record did: it may have answered after all. Everything is read again.
     d.mustRead = true;
     d.mustSettle = true;
-    return;
+    return backOffConflict(d);
   }
+  d.queueLength = waiting(known.record, left).length;
   const mending = mend(known.record, left, helper(d));
   // Somebody else's turn has become stale in the meantime: it has to be deleted first, too.
   if (mending.passedOver.length === 0) writeMending(d, known.stored, mending);
@@ -388,9 +407,9 @@ function arrive(d: Draft, tickets: readonly Queued[]): void {
   const lost = known.record.turn.some((grant) =>
     !tickets.some(({ ticket }) => ticket.grant === grant)
   );
-  d.phase = d.config.timeoutMs === 0 ? "trying" : "waiting";
+  d.phase = queueing(d);
   d.settledFor = null;
-  if (lost) {
+  if (lost && !embargoed(d)) {
     d.phase = "arriving";
     d.mustSettle = true;
     ask(d, { kind: "list" }, { kind: "help" });
@@ -405,9 +424,9 @@ function decideTrying(d: Draft): void {
     const patience = suspicion(d, known.record);
     d.tryUntil = d.now + patience;
   }
-  const open = known.record.turn.length === 0 && hasRoom(known.record);
+  const me = { grant: d.grant, mode: d.config.mode };
+  const open = d.queueLength === 0 && claimRefusal(known.record, me, { tickets: [] }) === null;
   if (open && d.settledFor === signature(known.record)) {
-    // Free: nobody waits, or else the settle would have named somebody.
     return ask(d, { kind: "look" }, { kind: "arrive" });
   }
   if (known.record.turn.length === 0 && !open && suspicion(d, known.record) === 0) {

@@ -2,6 +2,7 @@
 import type { Config, Effect, Happening, State } from "../../lib/lock/driver.ts";
 import { begin, step } from "../../lib/lock/step.ts";
 import { compareRevisions } from "../../lib/lock/store.ts";
+import type { StoredRecord } from "../../lib/lock/store.ts";
 import { OBJECT } from "./network.ts";
 import type { World } from "./world.ts";
 
@@ -16,6 +17,8 @@ export interface Persona {
   readonly workMs: number;
   /** How long the work takes to end after TERM, in true milliseconds. */
   readonly stubbornMs: number;
+  /** A helper kills the work when this process cannot. */
+  readonly lifeline: boolean;
 }
 
 /** How soon the lifeline has killed the work of a process that died, in true milliseconds. */
@@ -27,14 +30,24 @@ export class Client {
   alive = true;
   /** The token it works with, or null. */
   working: number | null = null;
-  /** The grant and the record's uid that it works or worked with. */
+  /** The grant, the record's uid and the slot that it works or worked with. */
   grantAtWork = "";
   uidAtWork = "";
+  slotAtWork = 0;
+  /** Its machine slept while it worked: nobody can keep such work apart from that of others. */
+  sleptAtWork = false;
+  /** True time of its start. */
+  readonly startedAt: number;
   /** The uids of the records that it ever saw held. */
   readonly sawHeld = new Set<string>();
+  /** Is told each effect. */
+  onEffect: (effect: Effect) => void = () => {};
   /** A signal made it give up. */
   signalled = false;
   #pausedUntil: number | null = null;
+  /** Since when its machine sleeps, and for how long it slept before that: its monotonic clock stands still then. */
+  #asleepSince: number | null = null;
+  #slept = 0;
   readonly #inbox: Happening[] = [];
   #timer = 0;
   #workId = 0;
@@ -43,15 +56,19 @@ export class Client {
 
   constructor(readonly world: World, readonly persona: Persona) {
     this.#wallOffset = persona.wallOffsetMs;
+    this.startedAt = world.time.now;
     this.state = begin(persona.config, this.clock, this.wall);
     this.#step({ kind: "tick" });
   }
 
   get clock(): number {
-    return this.world.time.now * this.persona.rate;
+    return ((this.#asleepSince ?? this.world.time.now) - this.#slept) * this.persona.rate;
   }
   get wall(): number {
-    return 1_700_000_000_000 + this.clock + this.#wallOffset;
+    return 1_700_000_000_000 + this.world.time.now * this.persona.rate + this.#wallOffset;
+  }
+  get paused(): boolean {
+    return this.#pausedUntil !== null;
   }
   get over(): boolean {
     return !this.alive || (this.state.phase === "over" && this.working === null);
@@ -75,9 +92,25 @@ export class Client {
     this.#pausedUntil = this.world.time.now + ms;
     this.world.time.after(ms, () => {
       this.#pausedUntil = null;
+      this.#wake();
       for (const happening of this.#inbox.splice(0)) this.#step(happening);
       this.#step({ kind: "tick" });
     });
+  }
+
+  /** Its machine sleeps for so long: nothing of it runs, and its monotonic clock stands still. */
+  sleep(ms: number): void {
+    if (!this.alive || this.#pausedUntil !== null) return;
+    this.world.say(this.persona.name, `sleeps for ${Math.round(ms)} ms`);
+    this.#asleepSince = this.world.time.now;
+    this.sleptAtWork = true;
+    this.pause(ms);
+  }
+
+  #wake(): void {
+    if (this.#asleepSince === null) return;
+    this.#slept += this.world.time.now - this.#asleepSince;
+    this.#asleepSince = null;
   }
 
   /** SIGTERM: gives up, or has its work end. */
@@ -105,6 +138,8 @@ export class Client {
     const before = this.state.hold?.ackedAt;
     const { state, effects } = step(this.state, { now: this.clock, wall: this.wall, what });
     this.state = state;
+    // Its work goes on, and is another's from now on.
+    if (state.result?.kind === "handed_over") this.working = null;
     const { stored, record } = state.known ?? {};
     if (stored && record && record.holders.length > 0) this.sawHeld.add(stored.uid);
     for (const effect of effects) this.#run(effect);
@@ -120,10 +155,12 @@ export class Client {
 
   #run(effect: Effect): void {
     const { world } = this;
+    this.onEffect(effect);
     switch (effect.kind) {
       case "request":
         world.network.send(
           effect.request,
+          this.persona.name,
           effect.timeoutMs / this.persona.rate,
           (answer) => this.happen({ kind: "answer", id: effect.id, answer }),
         );
@@ -161,7 +198,7 @@ export class Client {
     };
     const deliver = (text: Happening, delay: number) =>
       world.time.after(delay, () => open && this.happen(text));
-    const report = (record: Parameters<typeof world.seen>[0]) => {
+    const report = (record: StoredRecord | null) => {
       if (!open || world.network.down) return;
       const { faults } = world.network;
       if (chance.happens(faults.watchSilent)) return stop();
@@ -199,7 +236,9 @@ export class Client {
     this.working = hold.token;
     this.grantAtWork = this.state.grant;
     this.uidAtWork = hold.uid;
-    this.world.workStarted(this);
+    this.slotAtWork = hold.slot;
+    this.sleptAtWork = false;
+    this.world.referee.workStarted(this);
     const work = ++this.#workId;
     this.world.time.after(this.persona.workMs, () => {
       if (this.#workId === work) this.#endWork("its own end");
@@ -216,13 +255,14 @@ export class Client {
 
   /** The lifeline kills the work at 5/6 of the TTL after the last acknowledged renewal, whatever became of the holder. */
   #armLifeline(ackedAt: number): void {
-    const { ttlMs, onLost } = this.persona.config;
-    if (onLost === "warn") return;
-    const wait = (ackedAt + ttlMs * 5 / 6 - this.clock) / this.persona.rate;
-    this.world.time.after(wait, () => {
-      if (this.working !== null && this.state.hold?.ackedAt === ackedAt) {
-        this.#endWork("its lifeline");
-      }
+    const { ttlMs, onLost, work } = this.persona.config;
+    if (onLost === "warn" || work === "steps" || !this.persona.lifeline) return;
+    const killAt = ackedAt + ttlMs * 5 / 6;
+    this.world.time.after((killAt - this.clock) / this.persona.rate, () => {
+      if (this.working === null || this.state.hold?.ackedAt !== ackedAt) return;
+      // While the machine slept it did not come nearer.
+      if (this.clock < killAt - 1) this.#armLifeline(ackedAt);
+      else this.#endWork("its lifeline");
     });
   }
 }

@@ -16,6 +16,8 @@ export interface Faults {
   readonly late: number;
   /** Arrives twice. */
   readonly twice: number;
+  /** Its answer takes seconds. */
+  readonly slow: number;
   /** Turned away with 429. */
   readonly throttled: number;
   /** Answered 5xx, carried out or not. */
@@ -34,12 +36,41 @@ export const NO_FAULTS: Faults = {
   unanswered: 0,
   late: 0,
   twice: 0,
+  slow: 0,
   throttled: 0,
   failed: 0,
   watchBroken: 0,
   watchSilent: 0,
   eventLate: 0,
 };
+
+/** What becomes of one request on the wire, where a test decides it. */
+export type Fate =
+  /** Never arrives, never answered. */
+  | "lost"
+  /** Carried out, its answer is lost. */
+  | "unanswered"
+  /** Carried out twice; one of the two answers comes back. */
+  | "twice"
+  /** Answered 500, not carried out. */
+  | "failed"
+  /** Answered 500, and carried out. */
+  | "failed_applied"
+  /** Turned away with 429, to come again in a second. */
+  | "throttled"
+  /** Answered 403. */
+  | "refused"
+  /** Carried out after so long, in milliseconds, and answered then, if somebody still waits. */
+  | { readonly lateMs: number }
+  /** Carried out at once and answered after so long. */
+  | { readonly answerAfterMs: number };
+
+/** A request as it was seen on the wire. */
+export interface Sent {
+  readonly at: number;
+  readonly sender: string;
+  readonly request: Request;
+}
 
 /** The name of the only record in a simulation. */
 export const OBJECT = "lock";
@@ -49,6 +80,14 @@ export class Network {
   faults: Faults = NO_FAULTS;
   /** While true nothing arrives at the store. */
   down = false;
+  /** Says what becomes of a particular request; null leaves it to chance. */
+  fate: (request: Request, sender: string) => Fate | null = () => null;
+  /** Every request, one as it is seen on the wire. */
+  readonly sent: Sent[] = [];
+  /** Is told each of them. */
+  onSent: (sent: Sent) => void = () => {};
+  /** How long each way takes, in milliseconds; null leaves it to chance. */
+  wayMs: number | null = null;
 
   constructor(
     readonly time: Timeline,
@@ -57,7 +96,12 @@ export class Network {
   ) {}
 
   /** Sends `request`; `answer` is called once, after `timeoutMs` of true time at the latest. */
-  send(request: Request, timeoutMs: number, answer: (answer: Answer) => void): void {
+  send(
+    request: Request,
+    sender: string,
+    timeoutMs: number,
+    answer: (answer: Answer) => void,
+  ): void {
     let open = true;
     const reply = (result: Answer) => {
       if (!open) return;
@@ -65,10 +109,10 @@ export class Network {
       answer(result);
     };
     this.time.after(timeoutMs, () => reply(unknown("no answer in time")));
-    this.#carry(request, reply);
+    this.#carry(request, sender, reply);
   }
 
-  #carry(request: Request, reply: (answer: Answer) => void): void {
+  #carry(request: Request, sender: string, reply: (answer: Answer) => void): void {
     switch (request.kind) {
       case "look": {
         // Side by side: either may be carried out first.
@@ -79,69 +123,90 @@ export class Network {
           merged = { ...merged, ...answer };
           if (--missing === 0) reply(merged);
         };
-        this.#one({ kind: "read" }, part);
-        this.#one({ kind: "list" }, part);
+        this.#one({ kind: "read" }, sender, part);
+        this.#one({ kind: "list" }, sender, part);
         return;
       }
       case "survey":
-        this.#one({ kind: "read" }, (first) => {
+        this.#one({ kind: "read" }, sender, (first) => {
           if (first.failure !== undefined) return reply(first);
-          this.#one({ kind: "list" }, (second) => reply({ ...first, ...second }));
+          this.#one({ kind: "list" }, sender, (second) => reply({ ...first, ...second }));
         });
         return;
       case "delete_tickets":
-        this.#deleteAll([...request.tickets], [], reply);
+        this.#deleteAll([...request.tickets], [], sender, reply);
         return;
       default:
-        this.#one(request, reply);
+        this.#one(request, sender, reply);
     }
   }
 
   #deleteAll(
     left: readonly DoomedTicket[],
     undeleted: readonly string[],
+    sender: string,
     reply: (answer: Answer) => void,
   ): void {
     const [doomed, ...rest] = left;
     if (doomed === undefined) return reply({ undeleted });
-    this.#one({ kind: "delete_tickets", tickets: [doomed] }, (answer) => {
+    this.#one({ kind: "delete_tickets", tickets: [doomed] }, sender, (answer) => {
       const gone = answer.failure === undefined || answer.failure.kind === "missing";
-      this.#deleteAll(rest, gone ? undeleted : [...undeleted, doomed.grant], reply);
+      this.#deleteAll(rest, gone ? undeleted : [...undeleted, doomed.grant], sender, reply);
     });
   }
 
   /** One request as it is seen on the wire. */
-  #one(request: Request, reply: (answer: Answer) => void): void {
-    const { chance, faults, time } = this;
-    const way = () => chance.happens(0.05) ? chance.between(1, 200) : chance.between(0.5, 5);
-    const arrive = (then: (answer: Answer) => void) =>
-      time.after(way(), () => {
-        if (this.down) return;
-        then(this.#execute(request));
+  #one(request: Request, sender: string, reply: (answer: Answer) => void): void {
+    const { chance, time } = this;
+    const sent = { at: time.now, sender, request };
+    this.sent.push(sent);
+    this.onSent(sent);
+    const way = () =>
+      this.wayMs ?? (chance.happens(0.05) ? chance.between(1, 200) : chance.between(0.5, 5));
+    const arrive = (then: (answer: Answer) => void, afterMs = 0) =>
+      time.after(afterMs + way(), () => {
+        if (!this.down) then(this.#execute(request));
       });
-    const back = (answer: Answer) => time.after(way(), () => reply(answer));
-    if (chance.happens(faults.lost)) return;
-    if (chance.happens(faults.throttled)) {
-      return back({ failure: { kind: "throttled", message: "429", retryAfterMs: 1000 } });
+    const back = (answer: Answer, afterMs = 0) => time.after(afterMs + way(), () => reply(answer));
+    const fate = this.fate(request, sender) ?? this.#chanceFate();
+    if (typeof fate === "object" && fate !== null) {
+      if ("lateMs" in fate) return arrive(back, fate.lateMs);
+      return arrive((answer) => back(answer, fate.answerAfterMs));
     }
-    if (chance.happens(faults.failed)) {
-      if (chance.happens(0.5)) arrive(() => {});
-      return back(unknown("500"));
+    switch (fate) {
+      case null:
+        return arrive(back);
+      case "lost":
+        return;
+      case "unanswered":
+        return arrive(() => {});
+      case "failed_applied":
+        arrive(() => {});
+        return back(unknown("500"));
+      case "failed":
+        return back(unknown("500"));
+      case "throttled":
+        return back({ failure: { kind: "throttled", message: "429", retryAfterMs: 1000 } });
+      case "refused":
+        return back({ failure: { kind: "refused", message: "403" } });
+      case "twice": {
+        const first = chance.happens(0.5);
+        arrive((answer) => first && back(answer));
+        arrive((answer) => first || back(answer));
+      }
     }
-    if (chance.happens(faults.late)) {
-      time.after(chance.between(100, 40_000), () => {
-        if (!this.down) this.#execute(request);
-      });
-      return;
-    }
-    if (chance.happens(faults.unanswered)) return arrive(() => {});
-    if (chance.happens(faults.twice)) {
-      const first = chance.happens(0.5);
-      arrive((answer) => first && back(answer));
-      arrive((answer) => first || back(answer));
-      return;
-    }
-    arrive(back);
+  }
+
+  #chanceFate(): Fate | null {
+    const { chance, faults } = this;
+    if (chance.happens(faults.lost)) return "lost";
+    if (chance.happens(faults.throttled)) return "throttled";
+    if (chance.happens(faults.failed)) return chance.happens(0.5) ? "failed" : "failed_applied";
+    if (chance.happens(faults.late)) return { lateMs: chance.between(100, 40_000) };
+    if (chance.happens(faults.unanswered)) return "unanswered";
+    if (chance.happens(faults.twice)) return "twice";
+    if (chance.happens(faults.slow)) return { answerAfterMs: chance.between(100, 8_000) };
+    return null;
   }
 
   #execute(request: Request): Answer {

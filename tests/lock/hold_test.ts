@@ -1,0 +1,410 @@
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertGreater,
+  assertLess,
+  assertNotEquals,
+} from "@std/assert";
+import type { Effect } from "../../lib/lock/driver.ts";
+import { breakLock, deleteRecord } from "../sim/people.ts";
+import type { Client } from "../sim/client.ts";
+import {
+  calmWorld,
+  edit,
+  holderOf,
+  isRelease,
+  isRenewal,
+  requests,
+  ticketsStanding,
+  untilItIsOver,
+  untilItWorks,
+  waiter,
+  writes,
+} from "../sim/scenario.ts";
+import type { World } from "../sim/world.ts";
+
+/** Work that ends only when it is killed, by nobody but its holder. */
+const RUNAWAY = { workMs: 1e8, stubbornMs: 1e8, lifeline: false };
+
+/** When, after the sending of the last acknowledged renewal, the client does `what`; as a part of its TTL of 10 s. */
+function partOfTtl(world: World, client: Client, what: (effect: Effect) => boolean): number {
+  const acked = client.state.hold?.ackedAt ?? 0;
+  let at: number | null = null;
+  client.onEffect = (effect) => {
+    if (what(effect)) at ??= world.time.now;
+  };
+  world.run(() => at !== null, 60_000, "it does not happen");
+  return ((at ?? 0) - acked) / 10_000;
+}
+
+function cutOff(): { world: World; client: Client } {
+  const world = calmWorld();
+  const client = world.start("a", {}, RUNAWAY);
+  untilItWorks(world, client);
+  world.runFor(20_000);
+  world.network.down = true;
+  return { world, client };
+}
+
+Deno.test("a holder renews each sixth of its TTL, counted from the last sending", () => {
+  const world = calmWorld();
+  const client = holderOf(world, "a");
+  const from = world.time.now;
+  world.runFor(60_000);
+  const renewals = world.network.sent.filter(({ request }) => isRenewal(request));
+  assertAlmostEquals(renewals.length, 36, 1);
+  assertEquals(new Set(requests(world, client, from)), new Set(["replace"]));
+});
+
+Deno.test("without a renewal for half the TTL the holder warns", () => {
+  const { world, client } = cutOff();
+  const part = partOfTtl(
+    world,
+    client,
+    (effect) => effect.kind === "tell" && effect.level === "warn",
+  );
+  assertAlmostEquals(part, 1 / 2, 0.001);
+});
+
+Deno.test("without a renewal for two thirds of the TTL the work is told to stop", () => {
+  const { world, client } = cutOff();
+  const part = partOfTtl(world, client, (e) => e.kind === "stop_work" && e.how === "term");
+  assertAlmostEquals(part, 2 / 3, 0.001);
+});
+
+Deno.test("without a renewal for five sixths of the TTL the work is killed", () => {
+  const { world, client } = cutOff();
+  const part = partOfTtl(world, client, (e) => e.kind === "stop_work" && e.how === "kill");
+  assertAlmostEquals(part, 5 / 6, 0.001);
+});
+
+Deno.test("the deadline counts from the sending of a renewal, however late its answer comes", () => {
+  const world = calmWorld();
+  const client = world.start("a", {}, RUNAWAY);
+  untilItWorks(world, client);
+  world.network.fate = (request) => isRenewal(request) ? { answerAfterMs: 1_500 } : null;
+  const acked = client.state.hold?.ackedAt;
+  world.run(() => client.state.hold?.ackedAt !== acked, 10_000, "no renewal");
+  world.network.down = true;
+  const sent = world.network.sent.filter(({ request }) => isRenewal(request)).at(-1)?.at ?? 0;
+  world.run(() => client.state.hold?.stage === "stopping", 20_000, "it is not stopped");
+  assertAlmostEquals(world.time.now - sent, 10_000 * 2 / 3, 20);
+});
+
+Deno.test("a renewal whose answer was lost counts from its first sending", () => {
+  const world = calmWorld();
+  const client = holderOf(world, "a");
+  let first = 0;
+  world.network.fate = (request) => {
+    if (!isRenewal(request)) return null;
+    first ||= world.time.now;
+    return "unanswered";
+  };
+  world.run(() => first > 0 && client.state.hold?.ackedAt === first, 10_000, "not acknowledged");
+  assertEquals(client.state.hold?.pending, null);
+});
+
+Deno.test("a renewal that did not arrive is sent again, and the lock stays", () => {
+  const world = calmWorld();
+  const client = holderOf(world, "a");
+  let lost = 0;
+  world.network.fate = (request) => isRenewal(request) && lost++ === 0 ? "lost" : null;
+  world.runFor(30_000);
+  assert(client.working !== null);
+  assertEquals(client.state.hold?.stage, "fine");
+});
+
+Deno.test("a work that is over its limit is stopped, and killed by the deadline also when no renewal gets through", () => {
+  const world = calmWorld();
+  const client = world.start("a", { maxHoldMs: 20_000 }, RUNAWAY);
+  untilItWorks(world, client);
+  world.run(() => client.state.hold?.lost?.kind === "max_hold", 30_000, "no limit");
+  const acked = client.state.hold?.ackedAt ?? 0;
+  world.network.down = true;
+  const kills: number[] = [];
+  client.onEffect = (effect) => {
+    if (effect.kind === "stop_work" && effect.how === "kill") kills.push(world.time.now);
+  };
+  untilItIsOver(world, client);
+  assertEquals(kills.length, 1);
+  assertLess((kills[0] ?? 0) - acked, 10_000 * 5 / 6 + 10);
+});
+
+Deno.test("work over its limit has 10 s to end, then is killed, and the lock is given back", () => {
+  const world = calmWorld();
+  const client = world.start("a", { maxHoldMs: 20_000 }, RUNAWAY);
+  const began = untilItWorks(world, client);
+  const ended = untilItIsOver(world, client);
+  assertAlmostEquals(ended - began, 30_000, 100);
+  assertEquals(client.state.result, { kind: "lost", lost: { kind: "max_hold", seconds: 20 } });
+  assertEquals(world.record()?.holders, []);
+});
+
+Deno.test("a holder that was cut off for longer than its TTL has stopped before another holds", () => {
+  const world = calmWorld();
+  const client = holderOf(world, "a");
+  const next = waiter(world, "b");
+  world.network.fate = (_request, sender) => sender === "a" ? "lost" : null;
+  untilItWorks(world, next, 30_000);
+  assert(client.working === null);
+});
+
+Deno.test("when the wall clock jumps the holder renews at once", () => {
+  const world = calmWorld();
+  const client = holderOf(world, "a");
+  world.runFor(500);
+  client.setWall(3_600_000);
+  client.happen({ kind: "tick" });
+  world.runFor(10);
+  assertEquals(world.network.sent.filter(({ request }) => isRenewal(request)).length, 1);
+});
+
+Deno.test("a wall clock that is slewed by little makes nobody renew", () => {
+  const world = calmWorld();
+  const client = holderOf(world, "a");
+  world.runFor(500);
+  client.setWall(1_500);
+  client.happen({ kind: "tick" });
+  world.runFor(10);
+  assertEquals(world.network.sent.filter(({ request }) => isRenewal(request)).length, 0);
+});
+
+Deno.test("a machine that slept while its claim was answered makes sure that it still holds before it works", () => {
+  const world = calmWorld();
+  world.makeRecord(1);
+  world.network.fate = (request, sender) =>
+    sender === "a" && request.kind === "replace" ? { answerAfterMs: 10 } : null;
+  const client = world.start("a");
+  world.run(() => world.record()?.holders.length === 1, 1000, "no claim");
+  client.sleep(60_000);
+  const other = world.start("b", {}, { workMs: 1e8 });
+  untilItWorks(world, other);
+  world.run(() => !client.paused, 100_000, "it does not wake");
+  world.runFor(1_000);
+  assertEquals(world.begun.map(({ name }) => name), ["b"]);
+});
+
+Deno.test("a machine that slept while a renewal was answered renews again at once", () => {
+  const world = calmWorld();
+  const client = holderOf(world, "a");
+  world.network.fate = (request) => isRenewal(request) ? { answerAfterMs: 10 } : null;
+  world.run(() => client.state.hold?.pending !== null, 5_000, "no renewal");
+  const sent = writes(world, client);
+  client.sleep(5_000);
+  world.run(() => !client.paused, 10_000, "it does not wake");
+  world.runFor(20);
+  assertEquals(writes(world, client), sent + 1);
+});
+
+Deno.test("a holder whose entry was broken stops its work and gives the lock back itself", () => {
+  const world = calmWorld();
+  const client = world.start("a", {}, { workMs: 1e8, stubbornMs: 300 });
+  untilItWorks(world, client);
+  const next = waiter(world, "b");
+  world.runFor(2_000);
+  breakLock(world, "in order");
+  const from = world.time.now;
+  assertLess(untilItWorks(world, next) - from, 400);
+  assertEquals(client.state.result, {
+    kind: "lost",
+    lost: { kind: "broken", by: "person", reason: "test" },
+  });
+});
+
+Deno.test("a holder that knows of its break only by its renewal stops then, at the latest", () => {
+  const world = calmWorld();
+  const client = world.start("a", { news: "poll" }, { workMs: 1e8, stubbornMs: 300 });
+  untilItWorks(world, client);
+  breakLock(world, "in order");
+  const from = world.time.now;
+  assertLess(untilItIsOver(world, client) - from, 10_000 / 6 + 400);
+});
+
+Deno.test("a holder whose record was deleted stops its work, and neither makes a record nor writes one", () => {
+  const world = calmWorld();
+  const client = holderOf(world, "a");
+  world.runFor(5_000);
+  deleteRecord(world);
+  const from = world.time.now;
+  untilItIsOver(world, client, 5_000);
+  assertEquals(client.state.result, { kind: "lost", lost: { kind: "deleted" } });
+  assertEquals(writes(world, client, from + 3), 0);
+  assert(!requests(world, client, from).includes("create_record"));
+});
+
+Deno.test("a holder whose record was deleted and made again does not touch the new one", () => {
+  const world = calmWorld();
+  const client = holderOf(world, "a");
+  deleteRecord(world);
+  world.makeRecord(1);
+  untilItIsOver(world, client, 5_000);
+  assertEquals(client.state.result, { kind: "lost", lost: { kind: "deleted" } });
+  assertEquals(world.record()?.last_token, 0);
+});
+
+Deno.test("a holder that was removed as silent learns by whom", () => {
+  const world = calmWorld();
+  const client = holderOf(world, "a");
+  const next = waiter(world, "b");
+  world.runFor(2_000);
+  client.pause(15_000);
+  untilItWorks(world, next, 20_000);
+  untilItIsOver(world, client);
+  const result = client.state.result;
+  assert(result?.kind === "lost");
+});
+
+Deno.test("a release that was refused as out of date is made anew from what stands then", () => {
+  const world = calmWorld();
+  const client = holderOf(world, "a");
+  let raced = false;
+  world.network.fate = (request) => {
+    if (!isRelease(request) || raced) return null;
+    raced = true;
+    edit(world, (record) => ({ ...record, extra: { note: "raced" } }));
+    return null;
+  };
+  client.signal();
+  untilItIsOver(world, client, 2_000);
+  assertEquals(client.state.result, { kind: "released" });
+  assertEquals(world.record()?.holders, []);
+  assertEquals(world.record()?.extra, { note: "raced" });
+});
+
+Deno.test("a release whose answer was lost is found out, not made twice", () => {
+  const world = calmWorld();
+  const client = holderOf(world, "a");
+  world.network.fate = (request) => isRelease(request) ? "unanswered" : null;
+  client.signal();
+  untilItIsOver(world, client);
+  assertEquals(client.state.result, { kind: "released" });
+  assertEquals(world.network.sent.filter(({ request }) => isRelease(request)).length, 1);
+});
+
+Deno.test("the release itself names the next", () => {
+  const world = calmWorld();
+  const client = holderOf(world, "a");
+  const next = waiter(world, "b");
+  next.kill();
+  client.signal();
+  untilItIsOver(world, client);
+  assertEquals(world.record()?.turn, [next.state.grant]);
+});
+
+Deno.test("a holder that hands over stops without giving the lock back, and another process goes on", () => {
+  const world = calmWorld();
+  const steps = { work: "steps" } as const;
+  const client = holderOf(world, "a", steps);
+  const grant = client.state.grant;
+  client.happen({ kind: "hand_over" });
+  assertEquals(client.state.result, { kind: "handed_over" });
+  const renewer = world.start("r", { ...steps, resumed: { grant, then: "hold" } }, { workMs: 1e8 });
+  world.runFor(60_000);
+  assertEquals(world.record()?.holders.map((holder) => holder.grant), [grant]);
+  assertEquals(renewer.state.phase, "holding");
+});
+
+Deno.test("another process gives back what the first acquired", () => {
+  const world = calmWorld();
+  const client = holderOf(world, "a", { work: "steps" });
+  const grant = client.state.grant;
+  client.happen({ kind: "hand_over" });
+  const releaser = world.start("r", { resumed: { grant, then: "release" } });
+  untilItIsOver(world, releaser, 1_000);
+  assertEquals(releaser.state.result, { kind: "released" });
+  assertEquals(world.record()?.holders, []);
+});
+
+Deno.test("a release of what was never held changes nothing and says so", () => {
+  const world = calmWorld();
+  holderOf(world, "a");
+  const releaser = world.start("r", { resumed: { grant: "other-1", then: "release" } });
+  untilItIsOver(world, releaser, 1_000);
+  assertEquals(releaser.state.result, { kind: "not_holder" });
+  assertEquals(writes(world, releaser), 0);
+});
+
+Deno.test("a release of what has expired changes nothing and says by whom it was taken off", () => {
+  const world = calmWorld();
+  const client = holderOf(world, "a", { work: "steps" });
+  const grant = client.state.grant;
+  client.happen({ kind: "hand_over" });
+  const next = waiter(world, "b");
+  untilItWorks(world, next);
+  const releaser = world.start("r", { resumed: { grant, then: "release" } });
+  untilItIsOver(world, releaser, 1_000);
+  const result = releaser.state.result;
+  assert(result?.kind === "lost" && result.lost.kind === "expired");
+  assertEquals(result.lost.by, "b");
+});
+
+Deno.test("a process that goes on with a hold keeps to the TTL in the record, not to its own", () => {
+  const world = calmWorld();
+  const client = holderOf(world, "a", { work: "steps" });
+  const grant = client.state.grant;
+  client.happen({ kind: "hand_over" });
+  world.start("r", { work: "steps", ttlMs: 600_000, resumed: { grant, then: "hold" } }, {
+    workMs: 1e8,
+  });
+  waiter(world, "b");
+  world.runFor(60_000);
+  assertEquals(world.record()?.holders.map((holder) => holder.grant), [grant]);
+});
+
+Deno.test("steps that cannot be stopped go on being renewed after a gap, while nobody else held", () => {
+  const world = calmWorld();
+  const client = holderOf(world, "a", { work: "steps" });
+  world.network.down = true;
+  world.runFor(15_000);
+  assertEquals(client.state.hold?.lost?.kind, "silent");
+  world.network.down = false;
+  world.runFor(5_000);
+  assertEquals(client.state.hold?.lost, null);
+  assertEquals(world.record()?.holders.length, 1);
+});
+
+Deno.test("a holder's own tickets and those of the spent are cleared away beside the work", () => {
+  const world = calmWorld();
+  const holder = holderOf(world, "holder");
+  const client = waiter(world, "a");
+  holder.signal();
+  untilItWorks(world, client);
+  world.runFor(10);
+  assertEquals(ticketsStanding(world), []);
+});
+
+Deno.test("a lock lost before any work began is waited for again, with another grant in the old place", () => {
+  const world = calmWorld();
+  const holder = holderOf(world, "holder");
+  const client = waiter(world, "a");
+  const { grant, place } = client.state;
+  world.network.fate = (request, sender) =>
+    sender === "a" && request.kind === "replace" ? "unanswered" : null;
+  holder.signal();
+  world.run(() => world.record()?.holders[0]?.grant === grant, 5_000, "no claim");
+  client.pause(15_000);
+  const next = waiter(world, "b");
+  untilItIsOver(world, next);
+  world.network.fate = () => null;
+  untilItWorks(world, client);
+  assertNotEquals(client.state.grant, grant);
+  assertEquals(client.state.place, place);
+  assertEquals(world.begun.map(({ name }) => name), ["holder", "b", "a"]);
+});
+
+Deno.test("after an outage that all had, the holder that lived through it is not removed", () => {
+  const world = calmWorld();
+  const client = holderOf(world, "a", { work: "steps" });
+  const next = waiter(world, "b");
+  world.network.down = true;
+  world.runFor(30_000);
+  world.network.down = false;
+  // Its first renewals after that are still lost.
+  world.network.fate = (request, sender) =>
+    sender === "a" && world.time.now < 36_000 && isRenewal(request) ? "lost" : null;
+  world.runFor(60_000);
+  assert(client.working !== null);
+  assert(next.working === null);
+  assertGreater(world.record()?.holders[0]?.renewals ?? 0, 10);
+});

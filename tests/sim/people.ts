@@ -1,0 +1,72 @@
+/** What people do to a lock by hand, or with our own commands. */
+import { encodeRecord, encodeTicket, parseTicket } from "../../lib/lock/record.ts";
+import { bar, breakHolder, remove } from "../../lib/lock/rules.ts";
+import { OBJECT } from "./network.ts";
+import type { World } from "./world.ts";
+
+/** A person deletes the record. */
+export function deleteRecord(world: World): void {
+  world.say("person", "deletes the record");
+  world.core.deleteRecord(OBJECT);
+}
+
+/** A person deletes somebody's ticket. */
+export function deleteTicket(world: World): void {
+  const tickets = world.core.listTickets(OBJECT);
+  const ticket = tickets[world.chance.below(tickets.length || 1)];
+  if (ticket === undefined) return;
+  world.say("person", `deletes ticket ${ticket.grant}`);
+  world.core.deleteTicket(OBJECT, ticket);
+}
+
+/** A person annotates somebody's ticket: its revision moves. */
+export function touchTicket(world: World): void {
+  const tickets = world.core.listTickets(OBJECT);
+  const stored = tickets[world.chance.below(tickets.length || 1)];
+  if (stored === undefined) return;
+  const ticket = parseTicket(stored.text);
+  const extra = { ...ticket.extra, note: `${world.time.now}` };
+  world.say("person", `touches ticket ${stored.grant}`);
+  world.core.patchTicket(OBJECT, stored, encodeTicket({ ...ticket, extra }));
+}
+
+/** A person breaks the lock, at once or in good order. */
+export function breakLock(world: World, how: "now" | "in order"): void {
+  const stored = world.core.readRecord(OBJECT);
+  const record = world.referee.known;
+  const holder = record?.holders[0];
+  if (stored === null || record === null || holder === undefined) return;
+  world.say("person", `breaks ${holder.grant} ${how}`);
+  const tickets = world.core.listTickets(OBJECT)
+    .map((one) => ({ ticket: parseTicket(one.text), uid: one.uid, revision: one.revision }));
+  const ending = { outcome: "broken", by: "person", reason: "test", at: "" } as const;
+  const next = how === "now"
+    ? remove(record, holder.grant, tickets, ending)
+    : breakHolder(record, holder.grant, "person", "test");
+  if (typeof next === "string") return;
+  if (how === "now") world.referee.brokenNow.add(holder.grant);
+  world.core.replaceRecord(OBJECT, stored, encodeRecord(next));
+}
+
+/** A person drops a waiter from the queue: the record knows before the ticket goes. */
+export function dropWaiter(world: World): void {
+  const stored = world.core.readRecord(OBJECT);
+  const record = world.referee.known;
+  const listed = world.core.listTickets(OBJECT);
+  const doomed = listed[world.chance.below(listed.length || 1)];
+  if (stored === null || record === null || doomed === undefined) return;
+  if (record.holders.some(({ grant }) => grant === doomed.grant)) return;
+  const tickets = listed.filter((one) => one !== doomed)
+    .map((one) => ({ ticket: parseTicket(one.text), uid: one.uid, revision: one.revision }));
+  const { holder, link, mode } = parseTicket(doomed.text);
+  world.say("person", `drops ${doomed.grant}`);
+  const waiter = { grant: doomed.grant, holder, link, mode, waitedSeconds: 0 };
+  const next = bar(record, waiter, tickets, {
+    outcome: "broken",
+    by: "person",
+    reason: "test",
+    at: "",
+  });
+  world.core.replaceRecord(OBJECT, stored, encodeRecord(next));
+  world.core.deleteTicket(OBJECT, doomed);
+}
