@@ -1,0 +1,215 @@
+/** A proxy before an API server that holds single requests or their answers back, and breaks them at a chosen moment. */
+import { once } from "node:events";
+import type { ClientRequest, IncomingMessage, Server, ServerResponse } from "node:http";
+import { createServer } from "node:http";
+import { Agent, request } from "node:https";
+import { type AddressInfo } from "node:net";
+import { Buffer } from "node:buffer";
+import type { Kubeconfig } from "./cluster/kubeconfig.ts";
+import { within } from "./program.ts";
+
+/** Which requests. */
+export interface Which {
+  readonly method: string;
+  /** A part of the path. */
+  readonly path: string;
+}
+
+/** One request that was caught. */
+export interface Caught {
+  /** Resolves when there is one, held back as asked. */
+  readonly caught: Promise<void>;
+  /** Goes on with it. A request whose client has gone is sent all the same, and late. Resolves when it is answered. */
+  pass(): Promise<number>;
+  /** Breaks its connection (RST). */
+  reset(): void;
+}
+
+/** Before the server has the request; before its answer goes back; in the middle of the answer's body. */
+type Where = "request" | "answer" | "body";
+
+interface Trap {
+  readonly which: Which;
+  readonly where: Where;
+  readonly caught: (exchange: Exchange) => void;
+}
+
+interface Exchange {
+  readonly pass: () => Promise<number>;
+  readonly reset: () => void;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: Uint8Array;
+}
+
+/** Speaks plain HTTP with its clients, who are on this machine, and as `kubeconfig`'s user with the server. */
+export class RequestProxy implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #agent: Agent;
+  readonly #upstream: string;
+  readonly #traps: Trap[] = [];
+  readonly #paused: (() => void)[] = [];
+  #watches: "flow" | "paused" = "flow";
+
+  private constructor({ object }: Kubeconfig) {
+    const cluster = object.clusters[0]?.cluster ?? {};
+    const user = object.users[0]?.user ?? {};
+    const pem = (text = "") => Buffer.from(text, "base64").toString();
+    this.#upstream = cluster["server"] ?? "";
+    this.#agent = new Agent({
+      keepAlive: true,
+      ca: pem(cluster["certificate-authority-data"]),
+      cert: pem(user["client-certificate-data"]),
+      key: pem(user["client-key-data"]),
+    });
+    this.#server = createServer((asked, answer) => void this.#take(asked, answer));
+  }
+
+  /** Starts one on a free port. */
+  static async to(kubeconfig: Kubeconfig): Promise<RequestProxy> {
+    const proxy = new RequestProxy(kubeconfig);
+    proxy.#server.listen(0, "127.0.0.1");
+    await once(proxy.#server, "listening");
+    return proxy;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Catches the next such request before the server has it. */
+  holdRequest(which: Which): Caught {
+    return this.#catch(which, "request");
+  }
+
+  /** Catches the answer to the next such request: the server has carried it out. */
+  holdAnswer(which: Which): Caught {
+    return this.#catch(which, "answer");
+  }
+
+  /** Catches the answer to the next such request in the middle of its body. */
+  holdBody(which: Which): Caught {
+    return this.#catch(which, "body");
+  }
+
+  /** From now on nothing that a watch has to say passes, until {@link resumeWatches}. */
+  pauseWatches(): void {
+    this.#watches = "paused";
+  }
+
+  resumeWatches(): void {
+    this.#watches = "flow";
+    for (const flow of this.#paused.splice(0)) flow();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.resumeWatches();
+    const closed = once(this.#server, "close");
+    this.#server.close();
+    this.#server.closeAllConnections();
+    this.#agent.destroy();
+    await closed;
+  }
+
+  #catch(which: Which, where: Where): Caught {
+    const caught = Promise.withResolvers<Exchange>();
+    let exchange: Exchange | undefined;
+    this.#traps.push({
+      which,
+      where,
+      caught(found) {
+        exchange = found;
+        caught.resolve(found);
+      },
+    });
+    const what = () => `a ${which.method} of ${which.path} at the proxy`;
+    return {
+      caught: within(caught.promise, what).then(() => {}),
+      pass: () => exchange?.pass() ?? Promise.reject(new Error(`no ${what()}`)),
+      reset: () => exchange?.reset(),
+    };
+  }
+
+  #trapFor({ method, url = "" }: IncomingMessage): Trap | undefined {
+    const at = this.#traps.findIndex(({ which }) =>
+      which.method === method && url.includes(which.path)
+    );
+    return at < 0 ? undefined : this.#traps.splice(at, 1)[0];
+  }
+
+  async #take(asked: IncomingMessage, answer: ServerResponse): Promise<void> {
+    // Clients go as they please.
+    for (const stream of [asked, answer, asked.socket]) stream.on("error", () => {});
+    const trap = this.#trapFor(asked);
+    const body = await bodyOf(asked);
+    if (asked.url?.includes("watch=")) return this.#watch(asked, answer);
+    const reset = () => void asked.socket.resetAndDestroy();
+    const done = Promise.withResolvers<number>();
+    const stop = (where: Where) =>
+      trap?.where !== where ? Promise.resolve() : new Promise<void>((go) =>
+        trap.caught({
+          pass() {
+            go();
+            return done.promise;
+          },
+          reset,
+        })
+      );
+    await stop("request");
+    const answered = await this.#forward(asked, body).catch(() => undefined);
+    if (answered === undefined) return reset();
+    const { status, type, body: text } = answered;
+    await stop("answer");
+    answer.writeHead(status, { "content-type": type, "content-length": text.length });
+    answer.write(text.subarray(0, text.length / 2));
+    await stop("body");
+    answer.end(text.subarray(text.length / 2));
+    done.resolve(status);
+  }
+
+  #forward(asked: IncomingMessage, body: Uint8Array): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const sent = this.#send(asked, (answer) => {
+        bodyOf(answer).then((body) =>
+          resolve({
+            status: answer.statusCode ?? 0,
+            type: answer.headers["content-type"] ?? "",
+            body,
+          }), reject);
+      });
+      sent.on("error", reject);
+      sent.end(body);
+    });
+  }
+
+  #watch(asked: IncomingMessage, answer: ServerResponse): void {
+    const inTurn = (act: () => void) => {
+      if (this.#watches === "paused") this.#paused.push(act);
+      else act();
+    };
+    const sent = this.#send(asked, (events) => {
+      answer.writeHead(events.statusCode ?? 0, { "content-type": "application/json" });
+      answer.flushHeaders();
+      events.on("data", (chunk) => inTurn(() => answer.write(chunk)));
+      events.on("close", () => inTurn(() => answer.end())).on("error", () => {});
+    });
+    sent.on("error", () => answer.destroy());
+    answer.on("close", () => sent.destroy());
+    sent.end();
+  }
+
+  #send(asked: IncomingMessage, onAnswer: (answer: IncomingMessage) => void): ClientRequest {
+    const { host: _, connection: __, ...headers } = asked.headers;
+    const url = new URL(asked.url ?? "", this.#upstream);
+    return request(url, { method: asked.method, headers, agent: this.#agent }, onAnswer);
+  }
+}
+
+async function bodyOf(message: IncomingMessage): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of message) chunks.push(chunk as Uint8Array);
+  return Buffer.concat(chunks);
+}
