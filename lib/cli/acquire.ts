@@ -74,6 +74,7 @@ class Acquiring {
     const waits = new WaitTeller(context, options, store, this.address);
     let client: LockClient | null = null;
     let early: "give_up" | null = null;
+    let buried = false;
     const giveUp = () => {
       if (client === null) early = "give_up";
       else client.send({ kind: "give_up" });
@@ -83,7 +84,11 @@ class Acquiring {
       prepare: (state) => this.#remember(state),
       changed: (state) => {
         waits.changed(state);
-        if (state.phase !== "over" && this.#isBuried()) giveUp();
+        // Once: this is called again by the step that giving up is.
+        if (!buried && state.phase !== "over" && this.#isBuried()) {
+          buried = true;
+          giveUp();
+        }
       },
       startWork: (state) => {
         waits.end();

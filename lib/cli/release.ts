@@ -111,8 +111,11 @@ async function giveBack(
       }; it is free after its TTL, and until then this tries again: k8s-lock release --grant ${grant}`,
     );
   }
-  if (result.kind === "lost" && result.lost.kind === "gone") {
-    // Released before, by another command or from another machine.
+  if (
+    result.kind === "lost" &&
+    (result.lost.kind === "gone" || (result.lost.kind === "deleted" && state === null))
+  ) {
+    // Released before, by another command or from another machine; or never this lock's.
     return nothing(options, context);
   }
   if (result.kind === "lost") {
