@@ -13,9 +13,11 @@ export interface ProcessStatus {
   readonly parent: number;
   /** Its process group. */
   readonly group: number;
-  /** Its session. */
+  /** Its session, or 0 where the system does not say. */
   readonly session: number;
-  /** The process group that has its terminal, or -1 without a terminal. */
+  /** Its terminal, as the system names or numbers it; null when it has none. */
+  readonly terminal: string | null;
+  /** The process group that has that terminal, or -1 without a terminal. */
   readonly foreground: number;
   /**
    * When it started, as the system writes it. Together with the pid it names one process for good: pids
@@ -42,12 +44,13 @@ function fromProc(pid: number): ProcessStatus | null {
   const stat = readStat(pid);
   if (stat === null) return null;
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const [state, parent, group, session, , foreground] = fields;
+  const [state, parent, group, session, terminal, foreground] = fields;
   return {
     pid,
     parent: Number(parent),
     group: Number(group),
     session: Number(session),
+    terminal: terminal === undefined || terminal === "0" ? null : terminal,
     foreground: Number(foreground),
     startedAt: fields[19] ?? "",
     // A main thread may end before the others do: such a process still runs.
@@ -56,21 +59,22 @@ function fromProc(pid: number): ProcessStatus | null {
 }
 
 function fromPs(pid: number): ProcessStatus | null {
-  const columns = "stat=,ppid=,pgid=,sess=,tpgid=,lstart=";
+  const columns = "stat=,ppid=,pgid=,sess=,tty=,tpgid=,lstart=";
   const answer = spawnSync("ps", ["-o", columns, "-p", String(pid)], {
     encoding: "utf8",
     env: { ...process.env, LC_ALL: "C" },
     timeout: 5000,
   });
-  const [state, parent, group, session, foreground, ...started] = (answer.stdout ?? "").trim()
-    .split(/\s+/);
+  const [state, parent, group, session, terminal, foreground, ...started] = (answer.stdout ?? "")
+    .trim().split(/\s+/);
   if (answer.status !== 0 || state === undefined || started.length === 0) return null;
   return {
     pid,
     parent: Number(parent),
     group: Number(group),
-    // macOS shows an address here; any number serves that is the same for the whole session.
+    // Some systems show an address here, and macOS 0 for all.
     session: Number.parseInt(session ?? "0", 16),
+    terminal: terminal === undefined || terminal.startsWith("?") ? null : terminal,
     foreground: Number(foreground),
     startedAt: started.join(" "),
     zombie: state.startsWith("Z"),

@@ -1,5 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { assertEquals, assertRejects } from "@std/assert";
@@ -9,25 +8,20 @@ import {
   findCommand,
   startCommand,
 } from "../../lib/host/command.ts";
-import { belongsTo } from "../../lib/host/work.ts";
+import { belongsTo, survivors } from "../../lib/host/work.ts";
+import { folder } from "./fixtures/folder.ts";
 import { fixture, newGrant, start } from "./fixtures/start.ts";
-
-/** A folder that is gone when the test is over. */
-function folder(): { path: string; [Symbol.dispose](): void } {
-  const path = mkdtempSync(join(tmpdir(), "k8s-lock-test-"));
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
-}
 
 function program(path: string, mode: number, text = "#!/bin/sh\nexit 5\n"): void {
   writeFileSync(path, text);
   chmodSync(path, mode);
 }
 
-function shell(script: string) {
+function shell(script: string, grant = newGrant()) {
   return startCommand({
     command: "/bin/sh",
     args: ["-c", script],
-    env: commandEnvironment(process.env, { K8S_LOCK_GRANT: newGrant() }),
+    env: commandEnvironment(process.env, { K8S_LOCK_GRANT: grant }),
     terminal: "none",
   });
 }
@@ -138,14 +132,22 @@ Deno.test("a stopped command acts on a signal all the same", async () => {
 });
 
 Deno.test("a command is not gone while a child of it runs in another session", async () => {
-  const command = await shell("setsid sleep 1000 & exit 0");
+  const grant = newGrant();
+  const command = await shell("setsid sleep 1000 & exit 0", grant);
   await command.ended;
-  const seen: string[] = [];
-  const gone = command.gone().then(() => seen.push("gone"));
-  const killed = command.killAll().then(() => seen.push("killed"));
-  await killed;
+  const gone = command.gone();
+  const work = { group: command.pid, grants: [grant] };
+  assertEquals(survivors(work).length, 1);
+  await command.killAll();
   await gone;
-  assertEquals(seen.length, 2);
+  assertEquals(survivors(work), []);
+});
+
+Deno.test("the work that is looked for is never the one who looks, nor its ancestors", async () => {
+  const grant = newGrant();
+  const looker = start(fixture("looker.ts", grant), { K8S_LOCK_GRANT: grant });
+  assertEquals(await looker.says("left"), "[]");
+  await looker.closed();
 });
 
 Deno.test("waiting for a command to be gone can be given up", async () => {
