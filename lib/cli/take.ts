@@ -74,6 +74,12 @@ export class WaitTeller {
   changed(state: State): void {
     const record = state.known?.record;
     const waits = state.phase === "waiting" || state.phase === "trying";
+    if (state.phase === "arriving" && state.outage && state.lastFailure !== null) {
+      const { message } = state.lastFailure;
+      // What changes with each try is no news.
+      const key = message.replace(/\d[\d.]*/g, "");
+      return this.#line.update(`not in line yet: ${neutral(message)}`, key);
+    }
     if (!waits || (state.phase === "waiting" && state.ticket === null)) {
       if (!waits) this.end();
       return;
