@@ -52,6 +52,7 @@ export interface RunningCommand {
 export interface CommandOptions {
   /** The program's path, as {@link findCommand} gives it. */
   readonly command: string;
+  /** What follows it. */
   readonly args: readonly string[];
   /** The environment, as {@link commandEnvironment} makes it. */
   readonly env: Readonly<Record<string, string>>;
@@ -64,8 +65,13 @@ export interface CommandOptions {
 
 /** The command could not be started after all. `exitCode` is a shell's: 127 not found, 126 not executable. */
 export class CommandError extends Error {
+  /** What kind of error it is. */
   override readonly name = "CommandError";
-  constructor(message: string, readonly exitCode: 126 | 127) {
+  constructor(
+    message: string,
+    /** What `run` ends with. */
+    readonly exitCode: 126 | 127,
+  ) {
     super(message);
   }
 }

@@ -53,6 +53,7 @@ export interface Lifeline {
 
 /** No lifeline came up. `message` is a sentence for people. */
 export class LifelineError extends Error {
+  /** What kind of error it is. */
   override readonly name = "LifelineError";
 }
 

@@ -9,7 +9,9 @@ import process from "node:process";
 
 /** What the kernel keeps of one process. */
 export interface ProcessStatus {
+  /** Its number. */
   readonly pid: number;
+  /** The pid of its parent; 0 without one. */
   readonly parent: number;
   /** Its process group. */
   readonly group: number;

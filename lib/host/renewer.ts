@@ -33,6 +33,7 @@ export interface RenewerOptions {
 
 /** A renewer that is ready. */
 export interface StartedRenewer {
+  /** Its process. */
   readonly pid: number;
   /** With the pid, names the process for good (`processAlive`); null where the system does not say. */
   readonly startedAt: string | null;
@@ -40,6 +41,7 @@ export interface StartedRenewer {
 
 /** No renewer came up. `message` is a sentence for people and names the log. */
 export class RenewerError extends Error {
+  /** What kind of error it is. */
   override readonly name = "RenewerError";
 }
 
@@ -143,7 +145,9 @@ const READY = "ready";
 
 /** What the renewer was given. */
 export interface RenewerInput {
+  /** As JSON gave it: its reader checks its shape. */
   readonly job: unknown;
+  /** As they were sent. */
   readonly secrets: string;
 }
 
@@ -168,7 +172,10 @@ export async function readRenewerInput(): Promise<RenewerInput> {
   throw new RenewerError("this mode is for k8s-lock itself: its input is not what acquire sends");
 }
 
-/** In the renewer: tells {@link startRenewer} that it may return. Nobody reads what is written to standard output after this. */
+/**
+ * In the renewer: tells {@link startRenewer} that it may return. Nobody reads what is written to standard output after
+ * this.
+ */
 export function signalReady(): void {
   process.stdout.on("error", () => {});
   process.stdout.write(`${READY}\n`);

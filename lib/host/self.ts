@@ -10,7 +10,9 @@ import process from "node:process";
 
 /** A program and its arguments. */
 export interface SelfCommand {
+  /** The program's path. */
   readonly command: string;
+  /** What follows it. */
   readonly args: readonly string[];
 }
 
@@ -22,8 +24,11 @@ interface DenoGlobal {
 
 /** Where the program runs. Tests give their own; everybody else leaves it out. */
 export interface Runtime {
+  /** The running executable: ours, Deno, or Node. */
   readonly execPath: string;
+  /** As `process.argv`: the second is the script. */
   readonly argv: readonly string[];
+  /** Node's own options. */
   readonly execArgv: readonly string[];
   /** Null on Node. */
   readonly deno: { readonly standalone: boolean; readonly mainModule: string | null } | null;

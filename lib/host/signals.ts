@@ -10,8 +10,8 @@ const END_SIGNALS: readonly EndSignal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 export type OnEndSignal = (signal: EndSignal, count: "first" | "again") => void;
 
 /**
- * From now on SIGINT, SIGTERM and SIGHUP do not end this process: they are told. A repeated one is told as such, for people who press
- * Ctrl-C twice.
+ * From now on SIGINT, SIGTERM and SIGHUP do not end this process: they are told. A repeated one is told as such, for people
+ * who press Ctrl-C twice.
  *
  * @returns lets the signals end the process again, as before.
  */

@@ -39,7 +39,9 @@ export type Phase = "asking" | "held" | "lost" | "given_up";
 export interface ConnectionHint {
   /** The kubeconfig files, absolute; empty for in-cluster, for data given in a variable and for a local store. */
   readonly kubeconfig: readonly string[];
+  /** The kubeconfig's context; null for its current one. */
   readonly context: string | null;
+  /** Fields that this version does not know. */
   readonly extra?: Extra;
 }
 
@@ -47,26 +49,35 @@ export interface ConnectionHint {
 export interface Loss {
   /** A sentence for people. */
   readonly why: string;
+  /** Fields that this version does not know. */
   readonly extra?: Extra;
 }
 
 /** What is known of one grant. Times are ISO 8601, of the wall clock, for people. */
 export interface LockState {
+  /** The format: {@link STATE_VERSION}. */
   readonly version: number;
   /** The lock's name as its user wrote it. */
   readonly lock: string;
   /** The record: `secret/<namespace>/<name>`. */
   readonly object: string;
+  /** What the folder was made from, too: the cluster, or the file of a local store. */
   readonly store_address: string;
   /** Null with a local store. */
   readonly namespace: string | null;
+  /** The identity of this try to acquire. */
   readonly grant: string;
+  /** Who holds it, for people. */
   readonly holder: string;
   /** Null until it is held. */
   readonly token: number | null;
+  /** How far it has come. */
   readonly phase: Phase;
+  /** Others may take it this long after the last renewal. */
   readonly ttl_seconds: number;
+  /** Null until it is held. */
   readonly acquired_at: string | null;
+  /** The background renewer; null without one. */
   readonly renewer_pid: number | null;
   /** When the renewer's process started, to tell it from a later one with its pid. */
   readonly renewer_started: string | null;
@@ -74,15 +85,21 @@ export interface LockState {
   readonly watch_pid: number | null;
   /** The CI's id of the job, for people. */
   readonly job: string | null;
+  /** How `release` finds the store again. */
   readonly connection: ConnectionHint;
+  /** When a renewal was last acknowledged. */
   readonly last_renewed_at: string | null;
+  /** Why the last renewal failed; null when it did not. */
   readonly last_error: string | null;
+  /** Null unless it was lost. */
   readonly lost: Loss | null;
+  /** Fields that this version does not know, kept to be written back. */
   readonly extra?: Extra;
 }
 
 /** A file that is no state, and why. */
 export interface DamagedState {
+  /** Its path. */
   readonly file: string;
   /** A sentence for people. */
   readonly why: string;
@@ -146,7 +163,9 @@ function place(folder: string, grant: string, ending: string): string {
 
 /** What of the file system is used to write; tests give one that fails. */
 export interface FileWriter {
+  /** Makes a new file, for this user alone, that is on the disk when this returns. */
   write(path: string, content: string): void;
+  /** Puts a file in the place of another, at once. */
   rename(from: string, to: string): void;
 }
 
@@ -179,8 +198,8 @@ function writeWhole(path: string, content: string, files: FileWriter): void {
 }
 
 /**
- * Writes the state of one grant, in the place of what was there: a reader sees the old or the new one, never a part. The folder is made
- * when it is not there.
+ * Writes the state of one grant, in the place of what was there: a reader sees the old or the new one, never a part. The
+ * folder is made when it is not there.
  *
  * @throws {StateError} when it cannot be written: then nothing may be asked for with this grant.
  */

@@ -1,5 +1,6 @@
 /**
- * Where the state of `acquire` lies, so that `release`, `verify` and `renew` of the same job find it and nobody else's job does.
+ * Where the state of `acquire` lies, so that `release`, `verify` and `renew` of the same job find it and nobody else's
+ * job does.
  */
 import { createHash } from "node:crypto";
 import { lstatSync, mkdirSync, statSync } from "node:fs";
@@ -10,11 +11,13 @@ import { errorCode, processStatus } from "./processes.ts";
 
 /** The local state cannot be used (exit 15). `message` is a sentence for people. */
 export class StateError extends Error {
+  /** What kind of error it is. */
   override readonly name = "StateError";
 }
 
 /** What decides which folder is this job's. */
 export interface StateFolderOptions {
+  /** The environment. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The store that the locks are in: the cluster's address and namespace, or the path of the local file. */
   readonly storeAddress: string;
@@ -50,8 +53,8 @@ function isFolder(path: string): boolean {
 }
 
 /**
- * The folder of one store and one job: under `$K8S_LOCK_STATE_DIR`, which *is* the job then, else by job in `$RUNNER_TEMP`, else
- * in the user's runtime or state folder. Nothing is made or looked at.
+ * The folder of one store and one job: under `$K8S_LOCK_STATE_DIR`, which *is* the job then, else by job in `$RUNNER_TEMP`,
+ * else in the user's runtime or state folder. Nothing is made or looked at.
  */
 export function stateFolder(options: StateFolderOptions): string {
   const { env, storeAddress, jobId, sessionId } = options;
@@ -78,8 +81,8 @@ export function sessionId(pid: number = process.ppid): string {
 }
 
 /**
- * Makes the folder, for this user only, and makes sure that it is this user's: in a temporary folder that all share another may have
- * made it first, to read or replace what is in it.
+ * Makes the folder, for this user only, and makes sure that it is this user's: in a temporary folder that all share another
+ * may have made it first, to read or replace what is in it.
  *
  * @throws {StateError} when it cannot be made, or is another's.
  */
@@ -93,6 +96,8 @@ export function ensureFolder(folder: string): void {
 }
 
 /**
+ * Makes sure that a folder that is there is this user's.
+ *
  * @returns false when there is no such folder.
  * @throws {StateError} when it is another user's, or others may write in it, or it is no folder.
  */

@@ -58,9 +58,12 @@ export function ownTerminal(): "keep" | "none" {
 }
 
 /** What to start: see `CommandOptions`. */
-interface AtTerminal {
+export interface AtTerminal {
+  /** The program's path. */
   readonly command: string;
+  /** What follows it. */
   readonly args: readonly string[];
+  /** All of the environment. */
   readonly env: Readonly<Record<string, string>>;
 }
 
