@@ -194,6 +194,13 @@ export class Sandbox implements AsyncDisposable {
     return stored === null ? null : parseRecord(stored.text);
   }
 
+  /** Changes the record as a person might by hand. */
+  async edit(lock: string, change: (text: string) => string): Promise<void> {
+    const store = this.store(lock);
+    const stored = await store.readRecord();
+    if (stored !== null) await store.replaceRecord(stored, change(stored.text));
+  }
+
   async tickets(lock: string): Promise<Ticket[]> {
     return (await this.store(lock).listTickets()).map(({ text }) => parseTicket(text));
   }
