@@ -1,6 +1,6 @@
 /** `break`: a person takes the lock away from its holder, or drops a waiter. */
 import process from "node:process";
-import { createInterface } from "node:readline/promises";
+import { createInterface } from "node:readline";
 import { breakLock, untilGivenUp } from "../lock/people.ts";
 import type { Broken } from "../lock/people.ts";
 import type { LockStore } from "../lock/store.ts";
@@ -98,10 +98,19 @@ async function agreed({ ask, how }: BreakOptions, context: Context): Promise<voi
   const question = how === "now"
     ? "Take it away at once? Its work may still run while the next one begins [y/N] "
     : "Break it? [y/N] ";
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await answerTo(question);
+  if (!/^y(es)?$/i.test(answer.trim())) throw new CliError(Exit.usage, "nothing was changed");
+}
+
+/** What a person types; nothing when the input ends. Ctrl-C ends this program as ever. */
+async function answerTo(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, terminal: false });
   try {
-    const answer = await lines.question(question);
-    if (!/^y(es)?$/i.test(answer.trim())) throw new CliError(Exit.usage, "nothing was changed");
+    process.stderr.write(question);
+    return await new Promise((resolve) => {
+      lines.once("line", resolve);
+      lines.once("close", () => resolve(""));
+    });
   } finally {
     lines.close();
   }

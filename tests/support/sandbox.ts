@@ -159,6 +159,14 @@ export class Sandbox implements AsyncDisposable {
     );
   }
 
+  /** Starts the program at a terminal of its own, which util-linux's script(1) makes. */
+  startAtTerminal(args: readonly string[], { env }: Pick<Start, "env"> = {}): Program {
+    const quoted = this.line(...args).map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
+    return new Program(
+      spawn("script", ["-qefc", quoted, "/dev/null"], { env: this.environment(env) }),
+    );
+  }
+
   /** Runs the program to its end, with nothing on its standard input. */
   run(args: readonly string[], start: Start = {}): Promise<Ended> {
     const program = this.start(args, start);
