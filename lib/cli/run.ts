@@ -63,7 +63,10 @@ export async function runCommand(
         }`,
         { lock: options.target.lock, grant: state.grant, token: state.hold?.token ?? 0 },
       );
-      void work.start(state).then(() => client.send({ kind: "work_ended" }));
+      // What still runs keeps the place until its TTL is over: it is not given back.
+      void work.start(state).then(() =>
+        client.send({ kind: work.unreaped ? "hand_over" : "work_ended" })
+      );
     },
     stopWork(how) {
       work.stop(how);
@@ -110,6 +113,15 @@ function ended(
     log[level](message, { exit_code: code, exit_by: by });
     return code;
   };
+  if (work.unreaped) {
+    return said(
+      Exit.lost,
+      "k8s-lock",
+      `lost ${
+        neutral(options.target.lock)
+      }, and not all of the command could be stopped: something of it still runs`,
+    );
+  }
   if (unguarded !== null) return said(Exit.lost, "k8s-lock", unguarded);
   if (
     end.code === Exit.lost && options.onLost === "warn" && state.result?.kind === "lost" &&

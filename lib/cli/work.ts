@@ -10,6 +10,8 @@ import type { RunOptions } from "./options.ts";
 
 /** The lifeline kills at this part of the TTL after the last acknowledged renewal, as the driver does. */
 const KILL_PART = 5 / 6;
+/** How long it may take after the command's own end until all of it is reaped, in milliseconds. */
+const REAP_MS = 30_000;
 /** How long the command has between TERM and KILL when it is not guarded any more. */
 const UNGUARDED_GRACE_MS = 1000;
 
@@ -30,6 +32,8 @@ export class Work {
   failure: CommandError | null = null;
   /** Why the command ran without a lifeline, if it did: then the lock counts as lost. */
   unguarded: string | null = null;
+  /** Something of the command still runs that cannot be stopped, such as another user's process. */
+  unreaped = false;
   readonly #asked: WorkOptions;
   #lifeline: { readonly grant: string; readonly up: Promise<Lifeline> } | null = null;
   #guard: Lifeline | null = null;
@@ -104,8 +108,9 @@ export class Work {
       this.#loseGuard(error instanceof Error ? error.message : String(error));
       if (this.unguarded !== null) return;
     }
-    // A stop or a signal may have come while the lifeline began.
+    // A stop or a signal may have come while the lifeline began, or all the time may have gone by.
     if (this.#stopping !== null || this.#signalled !== null) return;
+    if (this.#guardedAt !== null && performance.now() >= this.#guardedAt) return;
     const env = commandEnvironment(context.env, {
       K8S_LOCK_NAME: options.target.lock,
       K8S_LOCK_GRANT: state.grant,
@@ -125,8 +130,18 @@ export class Work {
     else if (this.#stopping === "term") this.#running.signal("SIGTERM");
     else if (this.#signalled !== null) this.#running.signal(this.#signalled);
     this.exitCode = (await this.#running.ended).exitCode;
+    // Past its time the lifeline may have killed the command, and be about to kill the rest of it.
+    const late = this.#guardedAt !== null && performance.now() >= this.#guardedAt;
     // Only what is reaped counts as stopped. What a command leaves running when it ends by itself is its own affair.
-    if (this.#stopping !== null) await this.#running.gone();
+    if (this.#stopping !== null || (late && await this.letGo() === "killed")) await this.#reap();
+  }
+
+  async #reap(): Promise<void> {
+    try {
+      await this.#running?.gone(AbortSignal.timeout(REAP_MS));
+    } catch {
+      this.unreaped = true;
+    }
   }
 
   /** TERM, or KILL to all of it. */
@@ -144,14 +159,15 @@ export class Work {
     return true;
   }
 
-  /** Lets the lifeline go. */
-  async letGo(): Promise<void> {
+  /** Lets the lifeline go. @returns `killed` when it had to kill the command */
+  async letGo(): Promise<"let go" | "killed"> {
     const lifeline = this.#lifeline;
     this.#lifeline = null;
     try {
-      await (await lifeline?.up)?.done();
+      return await (await lifeline?.up)?.done() ?? "let go";
     } catch {
       // It never came up.
+      return "let go";
     }
   }
 }

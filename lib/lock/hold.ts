@@ -178,6 +178,20 @@ function watchDeadline(d: Draft): void {
   }
 }
 
+/**
+ * The work is reaped. Where that is heard of only after the deadline, others may have held before it ended: nobody here saw
+ * when that was.
+ */
+export function endWork(d: Draft): void {
+  const hold = d.hold;
+  if (hold === null) return;
+  const late = hold.work === "running" && d.now >= hold.ackedAt + ttl(d) * PART.kill;
+  const lost: Lost | null = hold.lost === null && late && d.config.work === "command"
+    ? { kind: "silent", seconds: seconds(d.now - hold.ackedAt), cause: cause(d) }
+    : hold.lost;
+  d.hold = { ...hold, work: "over", lost };
+}
+
 function seconds(ms: number): number {
   return Math.round(ms / 1000);
 }

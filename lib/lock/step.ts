@@ -8,6 +8,7 @@ import {
   beginRelease,
   decideHolding,
   decideReleasing,
+  endWork,
   examineHold,
 } from "./hold.ts";
 import { answerLeaving, decideLeaving } from "./leave.ts";
@@ -89,8 +90,7 @@ function take(d: Draft, { what }: Event): void {
     case "give_up":
       return takeGiveUp(d);
     case "work_ended":
-      if (d.hold !== null) d.hold = { ...d.hold, work: "over" };
-      return;
+      return endWork(d);
     case "hand_over":
       if (d.phase === "holding") finish(d, { kind: "handed_over" });
       return;
