@@ -59,6 +59,7 @@ export function freshState(config: Config, now: number, wall: number): State {
     position: 1,
     queueLength: 0,
     claim: null,
+    claimsLost: 0,
     mustRead: true,
     mustReadTicket: false,
     mustSettle: false,

@@ -254,6 +254,8 @@ export interface State {
   /** Tickets listed last. */
   readonly queueLength: number;
   readonly claim: ClaimSent | null;
+  /** Claims in a row whose end was unknown and that came to nothing. */
+  readonly claimsLost: number;
   readonly mustRead: boolean;
   readonly mustReadTicket: boolean;
   readonly mustSettle: boolean;

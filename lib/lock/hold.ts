@@ -102,6 +102,7 @@ function startWork(d: Draft, hold: Hold): void {
     return;
   }
   d.hold = { ...hold, work: "running", since: d.now };
+  d.claimsLost = 0;
   d.effects.push({ kind: "start_work" });
 }
 
@@ -197,7 +198,8 @@ function seconds(ms: number): number {
 }
 
 function cause(d: Draft): string {
-  return d.lastFailure?.message ?? "this process did not run";
+  if (d.lastFailure !== null) return d.lastFailure.message;
+  return d.hold?.pending ? "its renewals were not answered" : "this process did not run";
 }
 
 /** The lock is lost, or soon will be: the work is told to stop now and killed at `killAt`. */

@@ -155,16 +155,20 @@ export async function answered(
 ): Promise<Answer> {
   const abort = new AbortController();
   const late = Promise.withResolvers<Answer>();
+  const message = `no answer within ${Math.round(timeoutMs) / 1000} s`;
+  const noAnswer: Answer = { failure: { kind: "unknown", message } };
   const timer = setTimeout(() => {
-    const message = `no answer within ${Math.round(timeoutMs) / 1000} s`;
-    late.resolve({ failure: { kind: "unknown", message } });
     abort.abort();
+    // A store that knows that nothing was done says so at once.
+    setTimeout(() => late.resolve(noAnswer), 0);
   }, timeoutMs);
   try {
     return await Promise.race([late.promise, carried(store, request, abort.signal)]);
   } catch (error) {
-    if (error instanceof StoreError) return { failure: failureOf(error) };
-    throw error;
+    if (!(error instanceof StoreError)) throw error;
+    return abort.signal.aborted && error.kind === "unknown"
+      ? noAnswer
+      : { failure: failureOf(error) };
   } finally {
     clearTimeout(timer);
   }

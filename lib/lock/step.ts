@@ -11,6 +11,7 @@ import {
   endWork,
   examineHold,
 } from "./hold.ts";
+import { holderOf } from "./rules.ts";
 import { answerLeaving, decideLeaving } from "./leave.ts";
 import { answerResuming, decideResuming } from "./resume.ts";
 import { answerWaiting, decideWaiting } from "./wait.ts";
@@ -74,7 +75,10 @@ function take(d: Draft, { what }: Event): void {
       if (what.id !== d.watch.id || !d.watch.open) return;
       if (what.record === null) d.mustRead = true;
       else if (d.known === null) d.mustRead = true;
-      else if (learn(d, what.record, "event", d.now)) examineHold(d, "event");
+      else if (learn(d, what.record, "event", d.now)) {
+        examineHold(d, "event");
+        noteClaimed(d);
+      }
       return;
     case "watch_ended":
       if (what.id !== d.watch.id || !d.watch.open) return;
@@ -97,6 +101,12 @@ function take(d: Draft, { what }: Event): void {
     case "tick":
       return;
   }
+}
+
+/** My claim is seen in the record before its answer has come, or although that is lost: nobody waits for it any more. */
+function noteClaimed(d: Draft): void {
+  if (d.flight?.purpose.kind !== "claim" || !d.known?.record) return;
+  if (holderOf(d.known.record, d.grant)?.state === "held") d.flight = null;
 }
 
 function takeAnswer(

@@ -42,6 +42,8 @@ import {
 import type { ClaimWay, Queued } from "./rules.ts";
 import type { StoredRecord } from "./store.ts";
 
+/** So many claims in a row that came to nothing cost the place. */
+const CLAIMS_IN_PLACE = 2;
 /** A place further back adds so much to the longest random wait before helping, up to a limit. */
 const HELP_SPREAD_MS = { place: 25, most: 2500 };
 /** How often my place is looked up for people: this at first, then rarer the longer it is, up to a limit. */
@@ -63,7 +65,9 @@ export function decideWaiting(d: Draft): void {
   if (known === null) return decideWithoutRecord(d);
   const mine = holderOf(known.record, d.grant);
   if (mine !== undefined) {
-    if (mine.state === "held") return beginHold(d, mine, d.claim?.firstSentAt ?? d.now);
+    // When it was sent is known, or else it is renewed before any work starts.
+    const sentAt = d.claim?.firstSentAt ?? d.now - d.config.ttlMs;
+    if (mine.state === "held") return beginHold(d, mine, sentAt);
     return leave(d, dropped(mine.broken_by, mine.broken_reason), LEAVE_PATIENCE_MS);
   }
   if (resolveGrant(d, known)) return;
@@ -134,10 +138,17 @@ function resolveGrant(d: Draft, known: { stored: StoredRecord; record: LockRecor
   if (past === undefined && sent !== null && unmoved) {
     if (embargoed(d)) return true;
     d.claim = { ...sent, sendings: sent.sendings + 1 };
-    ask(d, { kind: "replace", base: sent.base, next: sent.next }, { kind: "claim" });
+    ask(d, { kind: "replace", base: sent.base, next: sent.next }, { kind: "claim" }, claimTime(d));
     return true;
   }
   // Spent: it held and was taken off, or its write was not applied and must never be.
+  d.claimsLost++;
+  if (d.claimsLost >= CLAIMS_IN_PLACE) {
+    // It can wait, but not claim: in its old place it would be named again and again, and stop everybody.
+    tell(d, "warn", "its claims get lost on the way: goes to the end of the queue");
+    d.place = null;
+    d.claimsLost = 0;
+  }
   makeAgain(d, "its claim came to nothing");
   return d.phase === "waiting" && decideTicket(d, known.record);
 }
@@ -228,6 +239,11 @@ function queueing(d: Draft): "trying" | "waiting" {
   return d.config.timeoutMs === 0 ? "trying" : "waiting";
 }
 
+/** A claim that is answered late is worth little: what became of it is found out within its deadline. */
+function claimTime(d: Draft): number {
+  return Math.min(d.config.requestTimeoutMs, d.config.ttlMs / 2);
+}
+
 /** Writes me in. */
 function sendClaim(
   d: Draft,
@@ -259,7 +275,7 @@ function sendClaim(
     sendings: 1,
     open: false,
   };
-  ask(d, { kind: "replace", base: known.stored, next }, { kind: "claim" });
+  ask(d, { kind: "replace", base: known.stored, next }, { kind: "claim" }, claimTime(d));
 }
 
 /** What a list of tickets depends on: while it is the same, another list would settle nothing. */
