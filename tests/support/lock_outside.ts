@@ -36,8 +36,17 @@ export class LockOutside implements Disposable {
     const secrets = `/api/v1/namespaces/${namespace}/secrets?fieldSelector=metadata.name=${object}`;
     const leases = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases?`;
     this.#watches = [
-      watch(kubeconfig, secrets, (kind, secret) => this.#sawSecret(kind, secret)),
-      watch(kubeconfig, leases, (kind, lease) => this.#sawLease(kind, lease)),
+      watch(kubeconfig, secrets, {
+        list: ([secret]) => this.#sawSecret(secret ?? null),
+        event: (kind, secret) => this.#sawSecret(kind === "DELETED" ? null : secret),
+      }),
+      watch(kubeconfig, leases, {
+        list: (all) => this.#listedLeases(all),
+        event: (kind, lease) => {
+          this.#noteLease(kind, lease);
+          this.#changed();
+        },
+      }),
     ];
   }
 
@@ -91,24 +100,27 @@ export class LockOutside implements Disposable {
     for (const one of this.#watches) one[Symbol.dispose]();
   }
 
-  #sawSecret(kind: string, secret: KubeObject): void {
-    const { resourceVersion = "", uid = "" } = secret.metadata ?? {};
-    const record = kind === "DELETED" ? null : recordIn(secret);
-    this.records.push({ revision: resourceVersion, uid, record });
+  #sawSecret(secret: KubeObject | null): void {
+    const { resourceVersion = "", uid = "" } = secret?.metadata ?? {};
+    this.records.push({ revision: resourceVersion, uid, record: secret && recordIn(secret) });
     this.#changed();
   }
 
-  #sawLease(kind: string, lease: KubeObject): void {
+  #listedLeases(leases: readonly KubeObject[]): void {
+    this.#standing.clear();
+    for (const lease of leases) this.#noteLease("ADDED", lease);
+    this.#changed();
+  }
+
+  #noteLease(kind: string, lease: KubeObject): void {
     const { name = "", resourceVersion = "" } = lease.metadata ?? {};
     if (!name.startsWith(`${this.object}-t-`)) return;
     const grant = name.slice(`${this.object}-t-`.length);
     if (kind === "DELETED") this.#standing.delete(grant);
     else this.#standing.add(grant);
-    if (kind === "ADDED") {
-      const holder = String((lease["spec"] as { holderIdentity?: string }).holderIdentity);
-      this.tickets.push({ grant, holder, revision: resourceVersion });
-    }
-    this.#changed();
+    if (this.tickets.some((ticket) => ticket.grant === grant)) return;
+    const holder = String((lease["spec"] as { holderIdentity?: string }).holderIdentity);
+    this.tickets.push({ grant, holder, revision: resourceVersion });
   }
 
   #until<T>(what: string, look: () => T | undefined): Promise<T> {
@@ -149,10 +161,14 @@ interface Watch extends Disposable {
   readonly begun: Promise<void>;
 }
 
-type OnEvent = (kind: string, object: KubeObject) => void;
+interface Listener {
+  /** What stands: at the begin, and again after an outage in which something may have been missed. */
+  list(objects: readonly KubeObject[]): void;
+  event(kind: string, object: KubeObject): void;
+}
 
-/** Watches a list from the beginning of its history, and goes on where it was when the server went away. */
-function watch({ object }: Kubeconfig, path: string, onEvent: OnEvent): Watch {
+/** Lists and watches, and goes on where it was when the server went away. */
+function watch({ object }: Kubeconfig, path: string, listener: Listener): Watch {
   const { server = "", "certificate-authority-data": ca = "" } = object.clusters[0]?.cluster ?? {};
   const user = object.users[0]?.user ?? {};
   const pem = (text = "") => Buffer.from(text, "base64").toString();
@@ -169,31 +185,36 @@ function watch({ object }: Kubeconfig, path: string, onEvent: OnEvent): Watch {
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   function take(line: string): void {
-    const { type, object } = JSON.parse(line) as { type: string; object: KubeObject };
-    if (closed || type === "ERROR") return;
-    revision = object.metadata?.resourceVersion ?? revision;
-    onEvent(type, object);
+    const { type = "", object, metadata, items } = JSON.parse(line) as Line;
+    if (closed) return;
+    // After an ERROR (a revision that the server does not remember) everything is listed again.
+    revision = type === "ERROR" ? "" : (object?.metadata ?? metadata)?.resourceVersion ?? "";
+    if (items !== undefined) listener.list(items);
+    else if (type !== "ERROR" && object !== undefined) listener.event(type, object);
   }
 
   function begin(): void {
     if (closed) return;
-    // Without a revision the server begins with what stands.
-    const url = new URL(`${path}&watch=true&resourceVersion=${revision}`, server);
+    const query = revision === "" ? "" : `&watch=true&resourceVersion=${revision}`;
     let over = false;
     const again = () => {
       if (over) return;
       over = true;
-      timer = setTimeout(begin, 50);
+      timer = setTimeout(begin, 20);
     };
-    request = get(url, { agent }, (answer) => {
-      answer.on("error", again).on("close", again);
-      if (answer.statusCode !== 200) return void answer.destroy();
-      begun.resolve();
+    request = get(new URL(`${path}${query}`, server), { agent }, (answer) => {
+      answer.on("error", again);
+      if (answer.statusCode !== 200) answer.destroy();
+      else if (query !== "") begun.resolve();
       let rest = "";
       answer.setEncoding("utf8").on("data", (text: string) => {
         const lines = (rest + text).split("\n");
         rest = lines.pop() ?? "";
         for (const line of lines) take(line);
+      });
+      answer.on("close", () => {
+        if (rest !== "" && answer.complete) take(rest);
+        again();
       });
     });
     request.on("error", again);
@@ -209,6 +230,14 @@ function watch({ object }: Kubeconfig, path: string, onEvent: OnEvent): Watch {
       agent.destroy();
     },
   };
+}
+
+/** An event of a watch, or a list. */
+interface Line {
+  readonly type?: string;
+  readonly object?: KubeObject;
+  readonly metadata?: KubeObject["metadata"];
+  readonly items?: readonly KubeObject[];
 }
 
 /** Tickets in the order of their creation. */

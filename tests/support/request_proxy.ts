@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { ClientRequest, IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import { Agent, request } from "node:https";
-import { type AddressInfo } from "node:net";
+import type { AddressInfo } from "node:net";
 import { Buffer } from "node:buffer";
 import type { Kubeconfig } from "./cluster/kubeconfig.ts";
 import { within } from "./program.ts";
@@ -127,7 +127,9 @@ export class RequestProxy implements AsyncDisposable {
     });
     const what = () => `a ${which.method} of ${which.path} at the proxy`;
     return {
-      caught: within(caught.promise, what).then(() => {}),
+      get caught() {
+        return within(caught.promise, what).then(() => {});
+      },
       pass: () => exchange?.pass() ?? Promise.reject(new Error(`no ${what()}`)),
       reset: () => exchange?.reset(),
     };

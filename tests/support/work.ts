@@ -45,8 +45,12 @@ export async function startWork(
   );
   return {
     command: ["sh", "-c", `${PRELUDE}${script}`, "sh", path],
-    begun: within(begun.promise, () => `the begin of ${name}`),
-    dead: within(dead, () => `the end of ${name}`),
+    get begun() {
+      return within(begun.promise, () => `the begin of ${name}`);
+    },
+    get dead() {
+      return within(dead, () => `the end of ${name}`);
+    },
     async finish(code = 0) {
       await writeFile(`${path}.end.new`, String(code));
       await rename(`${path}.end.new`, `${path}.end`);
