@@ -136,10 +136,11 @@ async function giveBack(
 }
 
 /** There is nothing of this job's to give back. */
-function nothing({ target, nothing }: ReleaseOptions, context: Context): number {
-  const message = `this job holds nothing of ${
-    neutral(target.lock)
-  }, so nothing was given back (a hold of another job or machine: --grant with what acquire printed)`;
+function nothing({ target, grant, nothing }: ReleaseOptions, context: Context): number {
+  const lock = neutral(target.lock);
+  const message = grant === null
+    ? `this job holds nothing of ${lock}, so nothing was given back (a hold of another job or machine: --grant with what acquire printed)`
+    : `the grant ${grant} does not hold ${lock}, so nothing was given back (k8s-lock status shows who does)`;
   if (nothing === "error") throw new CliError(Exit.notHolder, message);
   context.log.info(message);
   return Exit.done;

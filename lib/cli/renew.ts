@@ -4,6 +4,7 @@ import { bypassed } from "./bypass.ts";
 import { ofStore, openStores, persistently } from "./connect.ts";
 import type { OpenStores } from "./connect.ts";
 import type { Context } from "./context.ts";
+import { formatDuration } from "./durations.ts";
 import { Exit } from "./errors.ts";
 import { jobFolder } from "./job.ts";
 import type { RenewOptions } from "./options.ts";
@@ -31,11 +32,13 @@ export async function renewCommand(
       now: context.monotonicMs,
     };
     const now = await renewOnce(store, mine.grant, patience);
-    const holder = demandHeld(now, target.lock, mine.known);
+    const holder = demandHeld(now, target.lock, mine);
     context.log.info(
       `renewed ${
         neutral(target.lock)
-      } (token ${holder.token}); without another renewal others may take it in ${holder.ttl_seconds} s`,
+      } (token ${holder.token}); without another renewal others may take it in ${
+        formatDuration(holder.ttl_seconds * 1000)
+      }`,
     );
     return Exit.done;
   } catch (error) {

@@ -35,7 +35,7 @@ export async function verifyCommand(
     const folder = jobFolder(context, address);
     const mine = await holdMeant(options, context, { folder, seen });
     const now = standing(seen.record, mine.grant);
-    const holder = demandHeld(now, target.lock, mine.known);
+    const holder = demandHeld(now, target.lock, mine);
     if (options.token !== null && holder.token !== options.token) {
       throw new CliError(
         Exit.lost,
@@ -80,7 +80,7 @@ export async function holdMeant(
   if (innermost !== undefined && enclosing.lock === target.lock) {
     return { grant: innermost, state: null, known: true };
   }
-  throw notHeld(target.lock);
+  throw notHeld(target.lock, null);
 }
 
 function isKnown(record: LockRecord, grant: string): boolean {
@@ -90,10 +90,9 @@ function isKnown(record: LockRecord, grant: string): boolean {
 /**
  * The holder, or the sentence that says what became of it.
  *
- * @param known whether this machine knows that the job held it
  * @throws {CliError} 12 or 14
  */
-export function demandHeld(now: Standing, lock: string, known: boolean): Holder {
+export function demandHeld(now: Standing, lock: string, { grant, known }: MeantHold): Holder {
   if (now.kind === "held") return now.holder;
   if (now.kind === "lost") {
     throw new CliError(Exit.lost, `lost ${neutral(lock)}: ${describeLost(now.lost)}`);
@@ -106,14 +105,17 @@ export function demandHeld(now: Standing, lock: string, known: boolean): Holder 
       }: its record does not know this job's hold any more (deleted, or long ago)`,
     );
   }
-  throw notHeld(lock);
+  throw notHeld(lock, grant);
 }
 
-function notHeld(lock: string): CliError {
+function notHeld(lock: string, grant: string | null): CliError {
+  const name = neutral(lock);
   return new CliError(
     Exit.notHolder,
-    `this job does not hold ${
-      neutral(lock)
-    } (a hold of another job or machine: --grant with what acquire printed)`,
+    grant === null
+      ? `this job does not hold ${name} (a hold of another job or machine: --grant with what acquire printed)`
+      : `the grant ${
+        neutral(grant)
+      } does not hold ${name}, nor is it one of its last holders (k8s-lock status shows who does)`,
   );
 }

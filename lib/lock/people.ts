@@ -45,7 +45,7 @@ export async function readLock(
   patience: Patience,
 ): Promise<{ stored: StoredRecord; record: LockRecord } | null> {
   const stored = await persistently(patience, () => store.readRecord());
-  return stored === null ? null : { stored, record: understood(stored) };
+  return stored === null ? null : { stored, record: understood(store, stored) };
 }
 
 /** A lock with its queue. Rejects with {@link StoreError}; a damaged record is `unusable`. */
@@ -69,11 +69,13 @@ export async function lookAt(store: LockStore, patience: Patience): Promise<Look
   };
 }
 
-function understood(stored: StoredRecord): LockRecord {
+function understood({ object }: LockStore, stored: StoredRecord): LockRecord {
   try {
     return parseRecord(stored.text);
   } catch (error) {
-    if (error instanceof Damaged) throw new StoreError("unusable", error.message);
+    if (error instanceof Damaged) {
+      throw new StoreError("unusable", `${object} cannot be used: ${error.message}`);
+    }
     throw error;
   }
 }
@@ -135,7 +137,7 @@ export async function renewOnce(
     wanted = now.holder.renewals + 1;
     try {
       const stored = await store.replaceRecord(found.stored, encodeRecord(next));
-      return standing(understood(stored), grant);
+      return standing(understood(store, stored), grant);
     } catch (error) {
       await again(error, patience, wait);
     }

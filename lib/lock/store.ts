@@ -98,7 +98,8 @@ export interface Watch {
  * One lock's objects in a store.
  *
  * Every method answers within the store's own request timeout, or rejects with a {@link StoreError};
- * it rejects with nothing else. An aborted `signal` makes it reject at once with `unknown`.
+ * it rejects with nothing else. An aborted `signal` makes it reject at once with `unknown`, or
+ * with `throttled` by a store that knows that nothing was done.
  */
 export interface LockStore {
   /** How people and `status` call the record: `secret/<namespace>/<name>`, `local/<name>`. */

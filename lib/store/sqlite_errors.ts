@@ -72,7 +72,6 @@ export function stillLocked(path: string, waitedMs: number): StoreError {
       Math.round(waitedMs / 100) / 10
     } s: another program is writing to it. ` +
       `Nothing was written. Find it with: fuser -v ${path}`,
-    1000,
   );
 }
 

@@ -48,13 +48,18 @@ export function sqliteStores(path: string, options: SqliteOptions = {}): LockSto
   /** What `act` returns once the file is free. */
   async function request<T>(signal: AbortSignal | undefined, act: () => T): Promise<T> {
     const began = performance.now();
+    let busy = false;
     while (true) {
-      if (signal?.aborted) throw new StoreError("unknown", "the request was given up");
+      if (signal?.aborted) {
+        if (busy) throw stillLocked(path, performance.now() - began);
+        throw new StoreError("unknown", "the request was given up");
+      }
       if (closing.signal.aborted) throw new StoreError("unusable", "the store has been closed");
       try {
         return act();
       } catch (error) {
         if (!(error instanceof Busy)) throw error;
+        busy = true;
       }
       const waited = performance.now() - began;
       if (waited > requestTimeoutMs) throw stillLocked(path, waited);

@@ -120,7 +120,7 @@ Deno.test("sqlite: a request that waits for a locked file can be given up", asyn
     const control = new AbortController();
     const asked = bench.lock.replaceRecord(record, "two", control.signal);
     control.abort();
-    await fails(asked, "unknown", /given up/);
+    await fails(asked, "throttled", /Nothing was written/);
   });
 });
 
