@@ -3,6 +3,7 @@ import type { Config, Effect, Happening, State } from "../../lib/lock/driver.ts"
 import { begin, step } from "../../lib/lock/step.ts";
 import { compareRevisions } from "../../lib/lock/store.ts";
 import type { StoredRecord } from "../../lib/lock/store.ts";
+import { frozen } from "../lock/rules_model.ts";
 import { OBJECT } from "./network.ts";
 import type { World } from "./world.ts";
 
@@ -137,7 +138,7 @@ export class Client {
     if (!this.alive) return;
     const before = this.state.hold?.ackedAt;
     const { state, effects } = step(this.state, { now: this.clock, wall: this.wall, what });
-    this.state = state;
+    this.state = this.world.freezes ? frozen(state) : state;
     // Its work goes on, and is another's from now on.
     if (state.result?.kind === "handed_over") this.working = null;
     const { stored, record } = state.known ?? {};

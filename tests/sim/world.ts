@@ -46,9 +46,12 @@ export class World {
   /** What happened, for people. */
   readonly story: string[] = [];
   readonly referee: Referee;
+  /** In some runs every state is frozen: a step that wrote into the one before it would throw. */
+  readonly freezes: boolean;
 
   constructor(readonly seed: number) {
     this.chance = new Chance(seed);
+    this.freezes = seed % 10 === 0;
     this.network = new Network(this.time, this.core, this.chance);
     this.referee = new Referee(this);
   }
