@@ -139,8 +139,9 @@ Deno.test("a list is not used with a record that came after it was asked for", (
 Deno.test("a holder does not give back by a list that is older than the record it writes", () => {
   const alone = Alone.waiting();
   const { id } = alone.state.watch;
-  const mine = heldBy(alone.state.grant);
-  alone.happen({ kind: "watched", id, record: stored(mine, 9) });
+  const mine = heldBy(alone.state.grant, 1);
+  alone.happen({ kind: "watched", id, record: stored(heldBy(alone.state.grant), 9) });
+  alone.answer({ record: stored(mine, 10) });
   alone.happen({ kind: "work_ended" });
   assertEquals(alone.asked?.request.kind, "list");
   const named = frozen({ ...mine, capacity: 2, turn: ["late-1"] });
