@@ -9,6 +9,7 @@ import {
 import type { Effect } from "../../lib/lock/driver.ts";
 import { breakLock, deleteRecord } from "../sim/people.ts";
 import type { Client } from "../sim/client.ts";
+import { OBJECT } from "../sim/network.ts";
 import {
   calmWorld,
   edit,
@@ -241,6 +242,17 @@ Deno.test("a holder whose record was deleted and made again does not touch the n
   untilItIsOver(world, client, 5_000);
   assertEquals(client.state.result, { kind: "lost", lost: { kind: "deleted" } });
   assertEquals(world.record()?.last_token, 0);
+});
+
+Deno.test("a holder whose record was deleted and brought back from a copy has lost the lock all the same", () => {
+  const world = calmWorld();
+  const client = holderOf(world, "a");
+  const text = world.core.readRecord(OBJECT)?.text ?? "";
+  deleteRecord(world);
+  world.core.createRecord(OBJECT, text);
+  untilItIsOver(world, client, 5_000);
+  assertEquals(client.state.result, { kind: "lost", lost: { kind: "deleted" } });
+  assertEquals(world.core.readRecord(OBJECT)?.text, text);
 });
 
 Deno.test("a holder that was removed as silent learns by whom", () => {
