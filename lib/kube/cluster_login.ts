@@ -1,63 +1,77 @@
 /**
- * How a kubeconfig's user logs in to its cluster: tokens, certificates, passwords, impersonation and exec plugins,
- * read anew whenever a login is obtained. What is left, the legacy auth providers and proxies, is done by
- * @kubernetes/client-node, loaded only by those who need it: it doubles the start time and adds a third to the memory.
+ * How a kubeconfig's user logs in to its cluster: by @kubernetes/client-node, which is handed the same cluster and user
+ * anew whenever a login is obtained. Once it has read something (a token file, a plugin's answer) it keeps it for too long.
  */
 import { Buffer } from "node:buffer";
-import fs from "node:fs/promises";
-import type { OutgoingHttpHeaders } from "node:http";
-import path from "node:path";
+import type { Agent } from "node:http";
+import type { RequestOptions } from "node:https";
 import type { Login, LoginSource, Obtained } from "./credentials.ts";
-import { KubeconfigError, KubeError } from "./errors.ts";
-import { ExecRunner } from "./exec_plugin.ts";
-import type { ExecCredential } from "./exec_plugin.ts";
+import { inOneLine, KubeconfigError, KubeError } from "./errors.ts";
+import { execPlugin, ExecRunner } from "./exec_plugin.ts";
 import type { TlsOptions } from "./exchange.ts";
-import { fieldsOf, textIn, textsIn } from "./kubeconfig_text.ts";
-import type { Entry, Fields } from "./kubeconfig_text.ts";
+import { newKubeConfig } from "./library.ts";
+import type { Choice, Cluster, User } from "./library.ts";
 
 /** How often what stands in files is read again, in milliseconds: client-go's interval is a minute. */
 const FILES_MS = 30_000;
-/** How often a legacy auth provider is asked again. Its caching is broken for OIDC, so not for every request. */
+/** How often a legacy auth provider is asked again. */
 const PROVIDER_MS = 300_000;
 /** A credential that a plugin has just made is used for so long, even if this machine's clock calls it expired. */
 const LEAST_MS = 10_000;
+/** Connections of requests through a proxy. */
+const SOCKETS = 3;
+/** The fields that name files. */
+const FILES = ["certificate-authority", "client-certificate", "client-key", "tokenFile"] as const;
 
-/** The variables of a process, as far as they are handed on. */
-export type Env = Readonly<Record<string, string | undefined>>;
+type LibraryUser = Partial<User> & { readonly name: string };
 
 /** A cluster and a user, each checked as far as it can be without the network. */
 export class ClusterLogin implements LoginSource {
-  #cluster: Entry;
-  #user: Entry | null;
   #server: URL;
+  #cluster: Cluster;
+  #user: LibraryUser;
+  #headers: Login["headers"];
+  #written: Readonly<Record<string, unknown>>;
+  #labels: { readonly cluster: string; readonly user: string };
   #exec: ExecRunner | undefined;
 
   /** Throws {@link KubeconfigError}. */
-  constructor(cluster: Entry, user: Entry | null, server: URL, env: Env) {
-    this.#cluster = cluster;
-    this.#user = user;
+  constructor({ cluster, user }: Choice, server: URL) {
+    // 2.0.1 applies no certificate of the cluster where there is no user.
+    const { headers = {}, tokenFile, exec, ...fields } = user?.fields ?? { name: "" };
     this.#server = server;
-    const exec = user?.fields["exec"] ?? null;
-    if (user !== null && exec !== null) {
-      this.#exec = execRunner(user, fieldsOf(exec, `${user.label}: exec`), cluster, server, env);
+    this.#cluster = mendedCluster(cluster.fields, server);
+    this.#user = mendedUser(fields, tokenFile);
+    this.#headers = headers;
+    this.#written = { ...cluster.written, ...user?.written };
+    this.#labels = { cluster: cluster.label, user: user?.label ?? cluster.label };
+    if (user !== null && exec) this.#exec = new ExecRunner(execPlugin(user, cluster));
+    const { proxyUrl } = cluster.fields;
+    if (proxyUrl && !URL.canParse(proxyUrl)) {
+      throw new KubeconfigError(`${cluster.label}: proxy-url is not an address.`);
     }
   }
 
   /** Reads every file that is named, so that a missing one is told before anything is sent. */
   async check(): Promise<void> {
-    const tls = await this.#tls();
-    const headers = await this.#headers();
+    const { authProvider: _asked, ...unasked } = this.#user;
+    const user = this.#asksProvider() ? unasked : this.#user;
+    const options = await this.#applied({}, user).catch((error: Error) => {
+      throw new KubeconfigError(error.message);
+    });
+    const { headers, tls } = this.#loginOf(options);
     const loopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(this.#server.hostname);
     const secret = "authorization" in headers || this.#exec !== undefined || "key" in tls ||
-      (this.#user?.fields["auth-provider"] ?? null) !== null;
+      this.#asksProvider();
     if (this.#server.protocol === "http:" && !loopback && secret) {
       throw new KubeconfigError(
-        `${this.#cluster.label}: server is an http:// address of another machine, and the user has credentials, which everybody ` +
+        `${this.#labels.cluster}: server is an http:// address of another machine, and the user has credentials, which everybody ` +
           "on the way could read. k8s-lock sends none without TLS, except to this machine itself (kubectl proxy). Use https://.",
       );
     }
   }
 
+  /** Reads every file again, runs the plugin again. Rejects with a {@link KubeError}. */
   async obtain(): Promise<Obtained> {
     try {
       return await this.#obtain();
@@ -68,103 +82,163 @@ export class ClusterLogin implements LoginSource {
     }
   }
 
+  /** Ends a plugin under way. */
   close(): void {
     this.#exec?.close();
   }
 
   async #obtain(): Promise<Obtained> {
-    let tls = await this.#tls();
-    let headers = await this.#headers();
-    let [freshForMs, validForMs] = [this.#hasFiles() ? FILES_MS : Infinity, Infinity];
-    if (this.#exec !== undefined) {
-      const credential = await this.#exec.run();
-      if (credential.token !== undefined) {
-        headers = { ...headers, authorization: `Bearer ${credential.token}` };
-      }
-      if (credential.cert !== undefined && credential.key !== undefined) {
-        tls = { ...tls, cert: credential.cert, key: credential.key };
-      }
-      [freshForMs, validForMs] = lifetime(credential);
+    const given: RequestOptions = {};
+    const [freshForMs, validForMs] = this.#exec !== undefined
+      ? lifetime(await this.#exec.run(given))
+      : this.#asksProvider()
+      ? [PROVIDER_MS, Infinity]
+      : FILES.some((field) => this.#written[field])
+      ? [FILES_MS, Infinity]
+      : [Infinity, Infinity];
+    const options = await this.#applied(given, this.#user);
+    const login = this.#loginOf(options);
+    if (this.#asksProvider() && !("authorization" in login.headers)) {
+      // 2.0.1 says nothing of an OIDC token that it cannot refresh, and goes on as nobody.
+      throw this.#mistake(new Error("it gave no token"));
     }
-    if ((this.#user?.fields["auth-provider"] ?? null) !== null) {
-      const { providerHeaders } = await import("./library.ts");
-      headers = { ...headers, ...await providerHeaders(this.#user?.fields ?? {}, this.#server) };
-      freshForMs = PROVIDER_MS;
-    }
-    let login: Login = { headers, tls };
-    const proxy = textIn(this.#cluster.fields, "proxy-url", this.#cluster.label);
-    if (proxy !== undefined) {
-      const { proxyAgent } = await import("./library.ts");
-      const agents = {
-        requests: await proxyAgent(proxy, this.#server, tls, 3),
-        watches: await proxyAgent(proxy, this.#server, tls, Infinity),
-      };
-      login = { headers, tls, agents };
-    }
-    return { login, freshForMs, validForMs };
+    if (!this.#cluster.proxyUrl) return { login, freshForMs, validForMs };
+    // Agents of their own for watches, which would keep requests from their connections.
+    const { cert, key } = options;
+    const own = await this.#applied({ ...(cert && key ? { cert, key } : {}) }, { name: "" });
+    const agents = {
+      requests: keepingAlive(options.agent, SOCKETS),
+      watches: keepingAlive(own.agent, Infinity),
+    };
+    return { login: { ...login, agents }, freshForMs, validForMs };
   }
 
-  async #tls(): Promise<TlsOptions> {
-    const { fields, label } = this.#cluster;
-    const skip = fields["insecure-skip-tls-verify"] === true;
-    const ca = await pem(this.#cluster, "certificate-authority");
-    const user = this.#user;
-    const cert = user === null ? undefined : await pem(user, "client-certificate");
-    const key = user === null ? undefined : await pem(user, "client-key");
-    if (user !== null && (cert === undefined) !== (key === undefined)) {
+  /** Whether one of the library's legacy providers logs in (OIDC, GCP, Azure), which may ask others. */
+  #asksProvider(): boolean {
+    return this.#user.authProvider !== undefined && !this.#written["tokenFile"];
+  }
+
+  /** `options` with what the library adds. */
+  async #applied(options: RequestOptions, user: LibraryUser): Promise<RequestOptions> {
+    const config = await newKubeConfig();
+    const cluster = this.#cluster;
+    config.loadFromOptions({
+      clusters: [cluster],
+      users: [user],
+      contexts: [{ name: "context", cluster: cluster.name, user: user.name }],
+      currentContext: "context",
+    });
+    try {
+      await config.applyToHTTPSOptions(options);
+    } catch (error) {
+      throw this.#mistake(error as NodeJS.ErrnoException);
+    }
+    return options;
+  }
+
+  #loginOf(options: RequestOptions): Login {
+    const { headers: given = {}, auth, servername, rejectUnauthorized } = options;
+    const headers: Login["headers"] = { ...this.#headers };
+    if (auth) headers["authorization"] = `Basic ${Buffer.from(auth).toString("base64")}`;
+    for (const [name, value] of Object.entries(given)) {
+      // 2.0.1 sends the line break at the end of a token's file too.
+      headers[name.toLowerCase()] = typeof value === "string" ? value.trim() : value;
+    }
+    const tokenFile = this.#written["tokenFile"];
+    if (tokenFile && !/ ./.test(`${headers["authorization"]}`)) {
       throw new KubeconfigError(
-        `${user.label} has a client-certificate without a client-key, or the reverse.`,
+        `${this.#labels.user}: the file of tokenFile, ${tokenFile}, is empty.`,
       );
     }
-    const servername = textIn(fields, "tls-server-name", label);
-    return {
-      ...(ca === undefined || skip ? {} : { ca }),
+    const ca = this.#pem(options.ca, "certificate-authority");
+    const cert = this.#pem(options.cert, "client-certificate");
+    const key = this.#pem(options.key, "client-key");
+    if ((cert === undefined) !== (key === undefined)) {
+      throw new KubeconfigError(
+        `${this.#labels.user} has a client-certificate without a client-key, or the reverse.`,
+      );
+    }
+    const skip = rejectUnauthorized === false && this.#server.protocol === "https:";
+    const tls: TlsOptions = {
+      ...(ca === undefined ? {} : { ca }),
       ...(cert === undefined || key === undefined ? {} : { cert, key }),
       ...(servername === undefined ? {} : { servername }),
-      ...(skip ? { rejectUnauthorized: false } : {}),
+      ...(skip ? { rejectUnauthorized } : {}),
     };
+    return { headers, tls };
   }
 
-  async #headers(): Promise<OutgoingHttpHeaders> {
-    if (this.#user === null) return {};
-    const { fields, label } = this.#user;
-    const headers: OutgoingHttpHeaders = {};
-    const token = await tokenOf(this.#user);
-    const username = textIn(fields, "username", label);
-    if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
-    else if (username !== undefined) {
-      const password = textIn(fields, "password", label) ?? "";
-      headers["authorization"] = `Basic ${
-        Buffer.from(`${username}:${password}`).toString("base64")
-      }`;
-    }
-    const as = textIn(fields, "as", label);
-    const groups = textsIn(fields, "as-groups", label);
-    const uid = textIn(fields, "as-uid", label);
-    if (as !== undefined) headers["impersonate-user"] = as;
-    if (groups.length > 0) headers["impersonate-group"] = groups;
-    if (uid !== undefined) headers["impersonate-uid"] = uid;
-    const extras = fieldsOf(fields["as-user-extra"] ?? {}, `${label}: as-user-extra`);
-    for (const key of Object.keys(extras)) {
-      headers[`impersonate-extra-${encodeURIComponent(key)}`] = textsIn(extras, key, label);
-    }
-    return headers;
+  #pem(value: unknown, field: typeof FILES[number]): string | undefined {
+    if (value === undefined) return undefined;
+    const text = `${value}`;
+    if (text.includes("-----BEGIN ")) return text;
+    throw new KubeconfigError(
+      this.#written[`${field}-data`]
+        ? `${this.#labelOf(field)}: ${field}-data is not the base64 of a PEM.`
+        : `${this.#labelOf(field)}: the file of ${field}, ${this.#written[field]}, is not a PEM.`,
+    );
   }
 
-  #hasFiles(): boolean {
-    const files = [
-      "certificate-authority",
-      "client-certificate",
-      "client-key",
-      "tokenFile",
-      "token-file",
-    ];
-    return [this.#cluster, this.#user].some((entry) => files.some((key) => entry?.fields[key]));
+  /** What the library stumbled over: a file, told by its field, or an auth provider. */
+  #mistake({ code, path: file, message }: NodeJS.ErrnoException): Error {
+    const field = FILES.find((each) => file !== undefined && this.#written[each] === file);
+    if (field !== undefined) {
+      const why = code === "ENOENT"
+        ? "does not exist on this machine. `kubectl config view --raw --flatten` puts such files into the kubeconfig itself."
+        : `cannot be read (${code ?? "unknown error"}).`;
+      return new KubeconfigError(
+        `${this.#labelOf(field)}: the file of ${field}, ${file}, ${why}`,
+      );
+    }
+    const by = this.#asksProvider()
+      ? `kubeconfig's auth-provider "${this.#user.authProvider.name}"`
+      : this.#labels.user;
+    const why = inOneLine(message, 200);
+    return new KubeError("unknown", `cannot log in by the ${by}: ${why}.`, { reason: "Login" });
+  }
+
+  #labelOf(field: typeof FILES[number]): string {
+    return this.#labels[field === "certificate-authority" ? "cluster" : "user"];
   }
 }
 
-/** For how long a credential counts as fresh, and as valid, in milliseconds. */
-function lifetime({ expiresAt }: ExecCredential): [number, number] {
+/** `cluster` without what 2.0.1 takes amiss. */
+function mendedCluster({ caFile, ...cluster }: Cluster, server: URL): Cluster {
+  return {
+    ...cluster,
+    // For kubectl data wins, for the library the file.
+    ...(cluster.caData || !caFile ? {} : { caFile }),
+    // For an http:// server, which has no TLS to verify, the library asks for this word.
+    skipTLSVerify: cluster.skipTLSVerify || server.protocol === "http:",
+  };
+}
+
+/** `user` without what 2.0.1 takes amiss. */
+function mendedUser(user: LibraryUser, tokenFile: string | undefined): LibraryUser {
+  const { certFile, keyFile, token, ...rest } = user;
+  const mended = {
+    ...rest,
+    ...(rest.certData ? {} : { certFile }),
+    ...(rest.keyData ? {} : { keyFile }),
+    // As for kubectl a file wins; for the library a token does. This is how it logs in from a pod.
+    ...(tokenFile === undefined
+      ? { token }
+      : { authProvider: { name: "tokenFile", config: { tokenFile } } }),
+    // It would be the word undefined.
+    ...(rest.username ? { password: rest.password ?? "" } : {}),
+  };
+  // An empty field is none: the library would impersonate nobody by name.
+  const set = Object.entries(mended).filter(([, value]) => value !== "" && value != null);
+  return { ...Object.fromEntries(set), name: user.name };
+}
+
+/** The library's agent for a proxy, its connections kept. */
+function keepingAlive(agent: RequestOptions["agent"], sockets: number): Agent {
+  return Object.assign(agent as Agent, { keepAlive: true, maxSockets: sockets });
+}
+
+/** For how long a credential of a plugin counts as fresh, and as valid, in milliseconds. */
+function lifetime(expiresAt: number | undefined): [number, number] {
   if (expiresAt === undefined) return [Infinity, Infinity];
   const left = expiresAt - Date.now();
   // Fetched anew two minutes ahead, or after half its life where that is shorter; not relied on in its last seconds.
@@ -172,84 +246,4 @@ function lifetime({ expiresAt }: ExecCredential): [number, number] {
     Math.max(Math.max(left - 120_000, left / 2), LEAST_MS / 2),
     Math.max(left - 5_000, LEAST_MS),
   ];
-}
-
-/** A token as it stands, or in a file, which wins as with kubectl. `token-file` is how some tools write it. */
-async function tokenOf(user: Entry): Promise<string | undefined> {
-  const { fields, label } = user;
-  const key = textIn(fields, "tokenFile", label) !== undefined ? "tokenFile" : "token-file";
-  const file = textIn(fields, key, label);
-  if (file === undefined) return textIn(fields, "token", label)?.trim();
-  const token = (await read(user, key, file)).trim();
-  if (token === "") throw new KubeconfigError(`${label}: the file of ${key}, ${file}, is empty.`);
-  return token;
-}
-
-/** The PEM in field `key`-data (base64), or in the file that field `key` names; as kubectl, data wins. */
-async function pem(entry: Entry, key: string): Promise<string | undefined> {
-  const { fields, label } = entry;
-  const data = textIn(fields, `${key}-data`, label);
-  const file = textIn(fields, key, label);
-  if (data !== undefined) {
-    const text = Buffer.from(data, "base64").toString("utf8");
-    if (text.includes("-----BEGIN ")) return text;
-    throw new KubeconfigError(`${label}: ${key}-data is not the base64 of a PEM.`);
-  }
-  if (file === undefined) return undefined;
-  const text = await read(entry, key, file);
-  if (text.includes("-----BEGIN ")) return text;
-  throw new KubeconfigError(`${label}: the file of ${key}, ${file}, is not a PEM.`);
-}
-
-async function read(entry: Entry, key: string, file: string): Promise<string> {
-  try {
-    return await fs.readFile(path.resolve(entry.folder, file), "utf8");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === "ENOENT"
-      ? "does not exist on this machine. `kubectl config view --raw --flatten` puts such files into the kubeconfig itself."
-      : `cannot be read (${code ?? "unknown error"}).`;
-    throw new KubeconfigError(`${entry.label}: the file of ${key}, ${file}, ${why}`);
-  }
-}
-
-function execRunner(user: Entry, exec: Fields, cluster: Entry, server: URL, env: Env): ExecRunner {
-  const label = `${user.label}: exec`;
-  const command = textIn(exec, "command", label);
-  const apiVersion = textIn(exec, "apiVersion", label);
-  if (command === undefined) throw new KubeconfigError(`${label} has no command.`);
-  if (apiVersion === undefined) throw new KubeconfigError(`${label} has no apiVersion.`);
-  if (textIn(exec, "interactiveMode", label) === "Always") {
-    throw new KubeconfigError(
-      `${label} wants a person at a terminal (interactiveMode: Always), and k8s-lock runs plugins without one. Use a user with a token.`,
-    );
-  }
-  const own: Record<string, string> = {};
-  const list = exec["env"] ?? [];
-  if (!Array.isArray(list)) throw new KubeconfigError(`${label}: env is not a list.`);
-  for (const item of list) {
-    const pair = fieldsOf(item, `${label}: env`);
-    own[textIn(pair, "name", `${label}: env`) ?? ""] = textIn(pair, "value", `${label}: env`) ?? "";
-  }
-  delete own[""];
-  const told = [
-    "certificate-authority-data",
-    "tls-server-name",
-    "proxy-url",
-    "insecure-skip-tls-verify",
-  ]
-    .filter((key) => cluster.fields[key] !== undefined)
-    .map((key) => [key, cluster.fields[key]]);
-  return new ExecRunner({
-    command,
-    args: textsIn(exec, "args", label),
-    apiVersion,
-    // Undefined takes a variable out: plugins need no kubeconfig from us.
-    env: { ...env, K8S_LOCK_KUBECONFIG_DATA: undefined, ...own },
-    folder: user.folder,
-    installHint: textIn(exec, "installHint", label) ?? "",
-    ...(exec["provideClusterInfo"] === true
-      ? { cluster: { server: server.href, ...Object.fromEntries(told) } }
-      : {}),
-  });
 }

@@ -2,46 +2,79 @@
  * Credentials from an exec plugin (`aws eks get-token`, `kubelogin`, …), as client-go runs them:
  * https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
  *
- * Not the one of @kubernetes/client-node 2.0.1, which has no time limit, keeps what the server has refused, and passes
- * no KUBERNETES_EXEC_INFO.
+ * By the ExecAuth of @kubernetes/client-node 2.0.1, a new one for each run: one keeps what the server has refused. Around
+ * it, what it lacks: an end to a run and to its output, KUBERNETES_EXEC_INFO, a look at what was answered, and errors that
+ * quote the plugin's stderr but never its stdout, where the credentials are.
  */
-import type { Buffer } from "node:buffer";
 import { type ChildProcess, spawn } from "node:child_process";
-import path from "node:path";
-import { inOneLine, KubeError } from "./errors.ts";
+import type { SpawnOptions } from "node:child_process";
+import type { RequestOptions } from "node:https";
+import { inOneLine, KubeconfigError, KubeError } from "./errors.ts";
+import { DATA_VARIABLE } from "./kubeconfig_text.ts";
+import type { Cluster, Entry, User } from "./library.ts";
 
 /** A kubeconfig user's `exec`, checked. */
 export interface ExecPlugin {
+  /** As it stands there, or an absolute path. */
   readonly command: string;
+  /** Its arguments. */
   readonly args: readonly string[];
+  /** Which version of ExecCredential it is to answer in. */
   readonly apiVersion: string;
-  /** The environment of the plugin, its own additions included. */
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** The folder of the kubeconfig: a command with a slash in it is meant from there. */
-  readonly folder: string;
+  /** What its environment has beside ours. */
+  readonly env: readonly { readonly name: string; readonly value: string }[];
+  /** What to say to who has not installed it. */
   readonly installHint: string;
   /** With `provideClusterInfo`: what the plugin is told of the cluster. */
   readonly cluster?: Readonly<Record<string, unknown>>;
-}
-
-/** What a plugin answered. */
-export interface ExecCredential {
-  readonly token?: string;
-  readonly cert?: string;
-  readonly key?: string;
-  /** Wall clock, in milliseconds since 1970; undefined: valid until the server refuses it. */
-  readonly expiresAt?: number;
 }
 
 /** More than any credential needs; a plugin that prints more has gone wrong. */
 const MAX_OUTPUT = 1024 * 1024;
 const MAX_STDERR = 16 * 1024;
 
+/** What stands in a kubeconfig as a user's `exec`, for that cluster. Throws {@link KubeconfigError}. */
+export function execPlugin(user: Entry<User>, cluster: Entry<Cluster>): ExecPlugin {
+  const { command, args, apiVersion, env, installHint, interactiveMode, provideClusterInfo } =
+    user.fields.exec;
+  const label = `${user.label}: exec`;
+  if (typeof command !== "string" || command === "") {
+    throw new KubeconfigError(`${label} has no command.`);
+  }
+  if (typeof apiVersion !== "string") throw new KubeconfigError(`${label} has no apiVersion.`);
+  for (const [key, list] of Object.entries({ args, env })) {
+    if (list && !(Array.isArray(list) && list.every((each) => each !== null))) {
+      throw new KubeconfigError(`${label}: ${key} is not a list.`);
+    }
+  }
+  if (interactiveMode === "Always") {
+    throw new KubeconfigError(
+      `${label} wants a person at a terminal (interactiveMode: Always), and k8s-lock runs plugins without one. Use a user with a token.`,
+    );
+  }
+  const { "certificate-authority": _file, ...told } = cluster.written;
+  return {
+    command,
+    args: args ?? [],
+    apiVersion,
+    env: env ?? [],
+    installHint: typeof installHint === "string" ? installHint : "",
+    ...(provideClusterInfo === true ? { cluster: told } : {}),
+  };
+}
+
+/** What is used of the library's ExecAuth beside its public methods. */
+interface Inside {
+  execFn: (command: string, args: readonly string[], options: SpawnOptions) => ChildProcess;
+  readonly tokenCache: Readonly<Record<string, unknown>>;
+}
+
 /** A plugin, one run at a time. */
 export class ExecRunner {
   #plugin: ExecPlugin;
   #timeoutMs: number;
   #child: ChildProcess | undefined;
+  #closed = false;
 
   /** @param timeoutMs how long a run may take before it is killed */
   constructor(plugin: ExecPlugin, timeoutMs = 60_000) {
@@ -49,25 +82,108 @@ export class ExecRunner {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Kills a run under way. */
+  /** Kills a run under way; there is no other one after it. */
   close(): void {
+    this.#closed = true;
     this.#child?.kill("SIGKILL");
   }
 
   /**
-   * Runs the plugin. Rejects with a {@link KubeError}: `refused` when it cannot be run at all, `unknown` when it failed
-   * (which may pass). The message has its stderr, never its stdout, where the credentials are.
+   * Runs the plugin, and puts its token or certificate into `options`. Resolves with the end of both in milliseconds since
+   * 1970; undefined where the plugin names none: they are good until the server refuses them. Rejects with a
+   * {@link KubeError}: `refused` when the plugin cannot be run at all, `unknown` when it failed (which may pass).
    */
-  async run(): Promise<ExecCredential> {
-    const { stdout, stderr, end } = await this.#execute();
-    if (end !== null) throw this.#failed("unknown", end, stderr);
-    let parsed: unknown;
-    try {
-      parsed = JSON.parse(stdout);
-    } catch {
+  async run(options: RequestOptions): Promise<number | undefined> {
+    const { ExecAuth } = await import("@kubernetes/client-node/dist/exec_auth.js");
+    if (this.#closed) throw this.#failed("unknown", "was killed before it began", "");
+    const library = new ExecAuth();
+    const inside = library as unknown as Inside;
+    const ended = Promise.withResolvers<string | null>();
+    const stderr: string[] = [];
+    inside.execFn = (command, args, given) => {
+      try {
+        return this.#child = this.#spawned(command, args, given, stderr, ended);
+      } catch (error) {
+        ended.reject(this.#missing(error as NodeJS.ErrnoException));
+        throw error;
+      }
+    };
+    const { command, args, env } = this.#plugin;
+    const exec = { command, args, env: [...env, this.#info()] };
+    // What it rejects with is not shown: it quotes the output. What it lacks is told below.
+    const applied = library.applyAuthentication({ name: "user", exec }, options).catch(() => {});
+    // Not only the library is waited for: a grandchild may hold the pipes open for as long as it likes.
+    const end = await Promise.race([ended.promise, applied.then(() => null)]);
+    if (end !== null) throw this.#failed("unknown", end, stderr.join(""));
+    await applied;
+    return this.#endOf(inside.tokenCache["user"], stderr.join(""));
+  }
+
+  #spawned(
+    command: string,
+    args: readonly string[],
+    given: SpawnOptions,
+    stderr: string[],
+    ended: Omit<PromiseWithResolvers<string | null>, "promise">,
+  ): ChildProcess {
+    // Plugins need no kubeconfig from us.
+    const { [DATA_VARIABLE]: _secret, ...env } = given.env ?? {};
+    // The library makes texts of what both pipes bring.
+    const child = spawn(command, [...args], {
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+      windowsHide: true,
+    });
+    const stop = (why: string) => {
+      clearTimeout(timer);
+      child.kill("SIGKILL");
+      child.stdout.destroy();
+      child.stderr.destroy();
+      ended.resolve(why);
+    };
+    const timer = setTimeout(
+      () => stop(`did not end within ${Math.round(this.#timeoutMs / 1000)} s and was killed`),
+      this.#timeoutMs,
+    );
+    let printed = 0;
+    child.stdout.on("data", (chunk: string) => {
+      printed += chunk.length;
+      if (printed > MAX_OUTPUT) stop("printed more than any credential has");
+    });
+    let size = 0;
+    child.stderr.on("data", (chunk: string) => {
+      // The end of it is what tells most.
+      stderr.push(chunk);
+      size += chunk.length;
+      while (size > MAX_STDERR && stderr.length > 1) size -= stderr.shift()?.length ?? 0;
+    });
+    child.on("error", (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
+      ended.reject(this.#missing(error));
+    });
+    child.on("close", (code, signal) => {
+      clearTimeout(timer);
+      if (this.#child === child) this.#child = undefined;
+      ended.resolve(
+        code === 0 ? null : code === null ? `was killed (${signal})` : `failed (exit code ${code})`,
+      );
+    });
+    return child;
+  }
+
+  #info(): { name: string; value: string } {
+    const { apiVersion, cluster } = this.#plugin;
+    const spec = { interactive: false, ...(cluster === undefined ? {} : { cluster }) };
+    const info = { apiVersion, kind: "ExecCredential", spec };
+    return { name: "KUBERNETES_EXEC_INFO", value: JSON.stringify(info) };
+  }
+
+  /** The end of a credential, once it is seen to be one. */
+  #endOf(printed: unknown, stderr: string): number | undefined {
+    const answer = fields(printed);
+    if (printed === undefined) {
       throw this.#failed("unknown", "did not print JSON (an ExecCredential)", stderr);
     }
-    const answer = fields(parsed);
     if (answer["kind"] !== "ExecCredential") {
       throw this.#failed("unknown", "printed something else than an ExecCredential", stderr);
     }
@@ -78,92 +194,25 @@ export class ExecRunner {
         stderr,
       );
     }
-    const status = fields(answer["status"]);
-    const token = status["token"];
-    const cert = status["clientCertificateData"];
-    const key = status["clientKeyData"];
-    const pair = typeof cert === "string" && typeof key === "string" ? { cert, key } : {};
-    if ((typeof token !== "string" || token === "") && !("cert" in pair)) {
+    const { token, clientCertificateData: cert, clientKeyData: key, expirationTimestamp } = fields(
+      answer["status"],
+    );
+    if (!cert !== !key || (!token && !cert)) {
       throw this.#failed(
         "unknown",
         "printed neither a token nor a certificate with its key",
         stderr,
       );
     }
-    const expires = Date.parse(String(status["expirationTimestamp"]));
-    return {
-      ...(typeof token === "string" && token !== "" ? { token } : {}),
-      ...pair,
-      ...(Number.isNaN(expires) ? {} : { expiresAt: expires }),
-    };
+    const expires = Date.parse(String(expirationTimestamp));
+    return Number.isNaN(expires) ? undefined : expires;
   }
 
-  /** `end` is null for a run that succeeded, else what became of it. */
-  #execute(): Promise<{ stdout: string; stderr: string; end: string | null }> {
-    const { command, args, env, folder, apiVersion, cluster } = this.#plugin;
-    const info = {
-      apiVersion,
-      kind: "ExecCredential",
-      spec: { interactive: false, ...(cluster === undefined ? {} : { cluster }) },
-    };
-    const program = /[\\/]/.test(command) ? path.resolve(folder, command) : command;
-    return new Promise((resolve, reject) => {
-      const stdout: Buffer[] = [];
-      const stderr: Buffer[] = [];
-      const size = { stdout: 0, stderr: 0 };
-      let stopped: string | null = null;
-      const texts = () => ({ stdout: textOf(stdout), stderr: textOf(stderr) });
-      const child = spawn(program, [...args], {
-        env: { ...env, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
-        stdio: ["ignore", "pipe", "pipe"],
-        windowsHide: true,
-      });
-      this.#child = child;
-      const stop = (why: string) => {
-        if (stopped !== null) return;
-        stopped = why;
-        child.kill("SIGKILL");
-        // Not waited for: a grandchild may hold the pipes open for as long as it likes.
-        clearTimeout(timer);
-        child.stdout.destroy();
-        child.stderr.destroy();
-        resolve({ ...texts(), end: why });
-      };
-      const timer = setTimeout(
-        () => stop(`did not end within ${Math.round(this.#timeoutMs / 1000)} s and was killed`),
-        this.#timeoutMs,
-      );
-      child.stdout.on("data", (chunk: Buffer) => {
-        size.stdout += chunk.length;
-        if (size.stdout > MAX_OUTPUT) return stop("printed more than any credential has");
-        stdout.push(chunk);
-      });
-      child.stderr.on("data", (chunk: Buffer) => {
-        // The end of it is what tells most.
-        stderr.push(chunk);
-        size.stderr += chunk.length;
-        while (size.stderr > MAX_STDERR && stderr.length > 1) {
-          size.stderr -= stderr.shift()?.length ?? 0;
-        }
-      });
-      child.on("error", (error: NodeJS.ErrnoException) => {
-        clearTimeout(timer);
-        const why = error.code === "ENOENT"
-          ? "was not found. Install it, or correct exec.command in the kubeconfig"
-          : `cannot be run (${error.code ?? "unknown error"})`;
-        reject(this.#failed("refused", why, this.#plugin.installHint));
-      });
-      child.on("close", (code, signal) => {
-        clearTimeout(timer);
-        if (this.#child === child) this.#child = undefined;
-        const end = code === 0
-          ? null
-          : code === null
-          ? `was killed (${signal})`
-          : `failed (exit code ${code})`;
-        resolve({ ...texts(), end });
-      });
-    });
+  #missing({ code }: NodeJS.ErrnoException): KubeError {
+    const why = code === "ENOENT"
+      ? "was not found. Install it, or correct exec.command in the kubeconfig"
+      : `cannot be run (${code ?? "unknown error"})`;
+    return this.#failed("refused", why, this.#plugin.installHint);
   }
 
   #failed(kind: "refused" | "unknown", why: string, said: string): KubeError {
@@ -179,11 +228,6 @@ export class ExecRunner {
   }
 }
 
-function textOf(chunks: readonly Buffer[]): string {
-  const decoder = new TextDecoder();
-  return chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join("") + decoder.decode();
-}
-
-function fields(value: unknown): Record<string, unknown> {
+function fields(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null ? value as Record<string, unknown> : {};
 }

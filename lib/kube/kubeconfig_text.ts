@@ -1,44 +1,104 @@
-/** From the text of kubeconfigs to their merged entries. Errors name file and field, and never say what stands there. */
+/** The texts of kubeconfigs: where they are looked for, and what is said of those that cannot be read. */
 import { Buffer } from "node:buffer";
+import fs from "node:fs/promises";
+import path from "node:path";
+import process from "node:process";
 import { KubeconfigError } from "./errors.ts";
 
 /** One kubeconfig's text and where it comes from. */
 export interface KubeconfigText {
   /** What people call it: a path, or a variable's name. */
   readonly from: string;
+  /** YAML, hopefully. */
   readonly text: string;
   /** What relative paths in it are relative to. */
   readonly folder: string;
 }
 
-/** A YAML mapping. */
-export type Fields = Readonly<Record<string, unknown>>;
-
-/** A cluster, user or context of a kubeconfig, not checked yet. */
-export interface Entry {
-  readonly name: string;
-  readonly fields: Fields;
-  readonly from: string;
-  readonly folder: string;
-  /** For sentences: `users "deployer"`. */
-  readonly label: string;
-}
-
-/** Several kubeconfigs as one. */
-export interface Kubeconfig {
-  readonly from: readonly string[];
-  readonly clusters: ReadonlyMap<string, Entry>;
-  readonly users: ReadonlyMap<string, Entry>;
-  readonly contexts: ReadonlyMap<string, Entry>;
-  readonly currentContext: string | undefined;
+/** Where to look. */
+export interface TextOptions {
+  /** `--kubeconfig`: a path, or several as in KUBECONFIG. Wins over all else. */
+  readonly kubeconfigPaths?: string | undefined;
+  /** A kubeconfig in base64; wins over KUBECONFIG. An empty text is an error: somebody meant to set it. */
+  readonly kubeconfigData?: string | undefined;
+  /** The variables of the process. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The user's home folder; undefined where there is none. */
+  readonly home: string | undefined;
 }
 
 /** The variable that holds a kubeconfig in base64. */
 export const DATA_VARIABLE = "K8S_LOCK_KUBECONFIG_DATA";
 const MAKE_DATA = "`kubectl config view --raw --flatten --minify | base64`";
+/** No kubeconfig comes near it; a file that does is something else. */
+const MAX_BYTES = 8 * 1024 * 1024;
+
+/**
+ * The kubeconfigs that these options name, at least one, or null where there is none. Throws {@link KubeconfigError}.
+ *
+ * Not `loadFromDefault` of @kubernetes/client-node 2.0.1: it ends with `http://localhost:8080` where nothing is configured,
+ * fails for a missing file among several, and asks `wsl.exe` on Windows.
+ */
+export async function kubeconfigTexts(options: TextOptions): Promise<KubeconfigText[] | null> {
+  const { kubeconfigPaths, kubeconfigData, env, home } = options;
+  if (kubeconfigPaths !== undefined) return await readAll(kubeconfigPaths, "--kubeconfig");
+  if (kubeconfigData !== undefined) {
+    return [{ from: DATA_VARIABLE, text: decodeKubeconfig(kubeconfigData), folder: process.cwd() }];
+  }
+  if (env["KUBECONFIG"]) return await readAll(env["KUBECONFIG"], "KUBECONFIG");
+  if (home === undefined) return null;
+  const text = await readOne(defaultPath(home), "the default kubeconfig");
+  return text === null ? null : [text];
+}
+
+/** Where kubectl keeps its kubeconfig. */
+export const defaultPath = (home: string): string => path.join(home, ".kube", "config");
+
+/** The kubeconfigs in a list of paths. One that is missing is passed over, unless all are. */
+async function readAll(list: string, option: string): Promise<KubeconfigText[]> {
+  const paths = list.split(path.delimiter).filter((file) => file !== "");
+  if (paths.length === 0) throw new KubeconfigError(`${option} names no file.`);
+  const texts: KubeconfigText[] = [];
+  for (const file of paths) {
+    const text = await readOne(file, option);
+    if (text !== null) texts.push(text);
+  }
+  if (texts.length > 0) return texts;
+  throw new KubeconfigError(
+    paths.length === 1
+      ? `${option} names ${paths[0]}, which does not exist.`
+      : `${option} names ${paths.join(", ")}, none of which exists.`,
+  );
+}
+
+/** Null when there is no such file. */
+async function readOne(file: string, option: string): Promise<KubeconfigText | null> {
+  let text: string;
+  try {
+    const { size } = await fs.stat(file);
+    if (size > MAX_BYTES) {
+      throw new KubeconfigError(`${file} (${option}) is too large for a kubeconfig.`);
+    }
+    text = await fs.readFile(file, "utf8");
+  } catch (error) {
+    if (error instanceof KubeconfigError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return null;
+    const why = code === "EISDIR"
+      ? "is a folder, not a file"
+      : `cannot be read (${code ?? "unknown error"})`;
+    throw new KubeconfigError(`${file} (${option}) ${why}.`);
+  }
+  if (text.trim() === "") {
+    throw new KubeconfigError(
+      `${file} (${option}) is empty. \`kubectl config view --raw --flatten\` prints a whole kubeconfig.`,
+    );
+  }
+  return { from: file, text, folder: path.dirname(path.resolve(file)) };
+}
 
 /** The kubeconfig in base64 `data`. Line breaks in it are fine. Throws {@link KubeconfigError}. */
-export function decodeKubeconfig(data: string): string {
+function decodeKubeconfig(data: string): string {
   const packed = data.replace(/\s+/g, "");
   if (packed === "") {
     throw new KubeconfigError(
@@ -84,102 +144,25 @@ function looksLikeKubeconfig(text: string): boolean {
     /(^|\n)\s*["']?(apiVersion|kind|clusters|contexts|users|current-context)["']?\s*:/.test(text);
 }
 
-/**
- * One kubeconfig of several texts, as kubectl merges them: the first to name something wins.
- * Throws {@link KubeconfigError}.
- */
-export async function mergeKubeconfigs(texts: readonly KubeconfigText[]): Promise<Kubeconfig> {
-  const merged = {
-    from: texts.map(({ from }) => from),
-    clusters: new Map<string, Entry>(),
-    users: new Map<string, Entry>(),
-    contexts: new Map<string, Entry>(),
-    currentContext: undefined as string | undefined,
-  };
-  for (const text of texts) {
-    const config = await parse(text);
-    merged.currentContext ||= textIn(config, "current-context", text.from);
-    for (const list of ["clusters", "users", "contexts"] as const) {
-      for (const entry of entriesOf(config, list, text)) {
-        if (!merged[list].has(entry.name)) merged[list].set(entry.name, entry);
-      }
-    }
-  }
-  return merged;
+/** The mistake that a text which is no YAML is; `line` counts from 0. */
+export function notYaml({ from }: KubeconfigText, line: unknown): KubeconfigError {
+  const where = typeof line === "number" ? ` (line ${line + 1})` : "";
+  return new KubeconfigError(
+    `${from} is not valid YAML${where}, so not a kubeconfig.${remedy(from)}`,
+  );
 }
 
-async function parse({ from, text }: KubeconfigText): Promise<Fields> {
-  // Loaded only here: who keeps the lock in a file needs no YAML. The version is that of @kubernetes/client-node.
-  const { load } = await import("npm:js-yaml@^5.1.0");
-  let parsed: unknown;
-  try {
-    parsed = load(text);
-  } catch (error) {
-    // The parser's own message quotes the lines around the mistake: there may be a token in them.
-    const line = (error as { mark?: { line?: unknown } }).mark?.line;
-    const where = typeof line === "number" ? ` (line ${line + 1})` : "";
-    throw new KubeconfigError(
-      `${from} is not valid YAML${where}, so not a kubeconfig.${remedy(from)}`,
-    );
-  }
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
-    const base64 = /^[A-Za-z0-9+/\s]{40,}={0,2}\s*$/.test(text)
-      ? ` It looks like base64: that belongs into ${DATA_VARIABLE}.`
-      : "";
-    throw new KubeconfigError(
-      `${from} is not a kubeconfig: it has no clusters, users and contexts.${base64}${
-        remedy(from)
-      }`,
-    );
-  }
-  return parsed as Fields;
+/** The mistake that a text is in which nothing of a kubeconfig was found, or null where it is one all the same. */
+export function notKubeconfig({ from, text }: KubeconfigText): KubeconfigError | null {
+  if (looksLikeKubeconfig(text)) return null;
+  const base64 = /^[A-Za-z0-9+/\s]{40,}={0,2}\s*$/.test(text)
+    ? ` It looks like base64: that belongs into ${DATA_VARIABLE}.`
+    : "";
+  return new KubeconfigError(
+    `${from} is not a kubeconfig: it has no clusters, users and contexts.${base64}${remedy(from)}`,
+  );
 }
 
 function remedy(from: string): string {
   return from === DATA_VARIABLE ? ` Set it to the output of ${MAKE_DATA}.` : "";
-}
-
-function entriesOf(
-  config: Fields,
-  list: "clusters" | "users" | "contexts",
-  text: KubeconfigText,
-): Entry[] {
-  const entries = config[list] ?? [];
-  if (!Array.isArray(entries)) throw new KubeconfigError(`${text.from}: ${list} is not a list.`);
-  return entries.map((entry: unknown, index) => {
-    const item = fieldsOf(entry, `${text.from}: ${list}[${index}]`);
-    const name = textIn(item, "name", `${text.from}: ${list}[${index}]`);
-    if (name === undefined) {
-      throw new KubeconfigError(`${text.from}: ${list}[${index}] has no name.`);
-    }
-    const label = `${text.from}: ${list} "${name}"`;
-    const { from, folder } = text;
-    return { name, fields: fieldsOf(item[list.slice(0, -1)] ?? {}, label), from, folder, label };
-  });
-}
-
-/** `value` as a mapping. Throws {@link KubeconfigError}, which calls it `label`. */
-export function fieldsOf(value: unknown, label: string): Fields {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new KubeconfigError(`${label} is not a mapping.`);
-  }
-  return value as Fields;
-}
-
-/** The text in a field, undefined when it is absent or empty. Throws {@link KubeconfigError}. */
-export function textIn(fields: Fields, key: string, label: string): string | undefined {
-  const value = fields[key] ?? "";
-  if (typeof value !== "string") {
-    throw new KubeconfigError(`${label}: ${key} is not a text (put it in quotes).`);
-  }
-  return value === "" ? undefined : value;
-}
-
-/** The texts in a list, empty when it is absent. Throws {@link KubeconfigError}. */
-export function textsIn(fields: Fields, key: string, label: string): string[] {
-  const value = fields[key] ?? [];
-  if (!Array.isArray(value) || !value.every((item): item is string => typeof item === "string")) {
-    throw new KubeconfigError(`${label}: ${key} is not a list of texts.`);
-  }
-  return value;
 }

@@ -1,73 +1,245 @@
 /**
- * The part of @kubernetes/client-node that is used: legacy auth providers (OIDC, GCP, Azure) and agents for proxies.
- * Loaded only when a kubeconfig has one of them; its `dist/config.js` without the rest of the client.
+ * Kubeconfigs as @kubernetes/client-node 2.0.1 reads them, and what it gets wrong made good. Of the library only what
+ * parses and logs in is loaded, not the client, and that only where there is a cluster to be reached.
  */
-import { Buffer } from "node:buffer";
-import type { Agent, OutgoingHttpHeaders } from "node:http";
-import type { RequestOptions } from "node:https";
-import { inOneLine, KubeError } from "./errors.ts";
-import type { TlsOptions } from "./exchange.ts";
-import type { Fields } from "./kubeconfig_text.ts";
+import path from "node:path";
+import type { KubeConfig } from "@kubernetes/client-node/dist/config.js";
+import type { Cluster, Context, User } from "@kubernetes/client-node/dist/config_types.js";
+import { inOneLine, KubeconfigError } from "./errors.ts";
+import { notKubeconfig, notYaml } from "./kubeconfig_text.ts";
+import type { KubeconfigText } from "./kubeconfig_text.ts";
 
-/** What the auth provider of a kubeconfig's user has to say to the server. Rejects with a {@link KubeError}. */
-export async function providerHeaders(user: Fields, server: URL): Promise<OutgoingHttpHeaders> {
-  const options = await applied(
-    { name: "cluster", server: server.href, skipTLSVerify: true },
-    { name: "user", authProvider: user["auth-provider"] },
-    "log in by the kubeconfig's auth-provider",
-  );
-  return Object.fromEntries(
-    Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
-  );
+export type { Cluster, User };
+
+/** A cluster or a user of a kubeconfig. */
+export interface Entry<T> {
+  /** As the library has read it. */
+  readonly fields: T;
+  /** As it is written in a kubeconfig, except that paths are absolute. */
+  readonly written: Readonly<Record<string, unknown>>;
+  /** For sentences: `config: users "deployer"`. */
+  readonly label: string;
 }
 
-/** An agent that reaches `server` through `proxy`, with at most `sockets` connections. Rejects with a {@link KubeError}. */
-export async function proxyAgent(
-  proxy: string,
-  server: URL,
-  tls: TlsOptions,
-  sockets: number,
-): Promise<Agent> {
-  const base64 = (text: string) => Buffer.from(text).toString("base64");
-  const options = await applied(
-    {
-      name: "cluster",
-      server: server.href,
-      proxyUrl: proxy,
-      // For an http:// server, which has no TLS to verify, the library asks for this word.
-      skipTLSVerify: server.protocol === "http:" || tls.rejectUnauthorized === false,
-      ...(tls.ca === undefined ? {} : { caData: base64(tls.ca) }),
-      ...(tls.servername === undefined ? {} : { tlsServerName: tls.servername }),
-    },
-    {
-      name: "user",
-      ...(tls.cert === undefined || tls.key === undefined
-        ? {}
-        : { certData: base64(tls.cert), keyData: base64(tls.key) }),
-    },
-    "use the kubeconfig's proxy-url",
-  );
-  const agent = options.agent as Agent & { keepAlive?: boolean };
-  agent.keepAlive = true;
-  agent.maxSockets = sockets;
-  return agent;
+/** A user's fields that the library knows nothing of. */
+export interface MoreOfUser {
+  /** The absolute path of a token, which may be rewritten at any time. */
+  readonly tokenFile?: string;
+  /** Headers of impersonation. */
+  readonly headers: Readonly<Record<string, string | string[]>>;
 }
 
-async function applied(cluster: object, user: object, purpose: string): Promise<RequestOptions> {
+/** What a context stands for. */
+export interface Choice {
+  /** The context's name. */
+  readonly context: string;
+  /** The context's namespace. */
+  readonly namespace: string | undefined;
+  /** The context's cluster. */
+  readonly cluster: Entry<Cluster>;
+  /** The context's user. */
+  readonly user: Entry<User & MoreOfUser> | null;
+}
+
+/** The library's class; its module is loaded by the first call. */
+export async function newKubeConfig(): Promise<KubeConfig> {
   const { KubeConfig } = await import("@kubernetes/client-node/dist/config.js");
-  const config = new KubeConfig();
-  config.loadFromOptions({
-    clusters: [cluster],
-    users: [user],
-    contexts: [{ name: "context", cluster: "cluster", user: "user" }],
-    currentContext: "context",
-  });
-  const options: RequestOptions = {};
-  try {
-    await config.applyToHTTPSOptions(options);
-  } catch (error) {
-    const why = error instanceof Error ? inOneLine(error.message, 200) : "unknown error";
-    throw new KubeError("unknown", `cannot ${purpose}: ${why}.`, { reason: "Login" });
+  return new KubeConfig();
+}
+
+/** Several kubeconfigs as one. */
+interface Merged {
+  readonly config: KubeConfig;
+  /** Where each of its entries stands. */
+  readonly origins: ReadonlyMap<unknown, KubeconfigText>;
+  readonly texts: readonly KubeconfigText[];
+}
+
+/**
+ * What `wanted`, or else the current context, stands for in several kubeconfigs, of which the first to name something
+ * wins. Throws {@link KubeconfigError}.
+ */
+export async function choose(
+  texts: readonly KubeconfigText[],
+  wanted: string | undefined,
+): Promise<Choice> {
+  const merged = await merge(texts);
+  const { config, origins } = merged;
+  const context = await contextOf(merged, wanted);
+  onlyTexts(labelOf(merged, "contexts", context), { namespace: context.namespace });
+  const { exportCluster, exportUser } = await import(
+    "@kubernetes/client-node/dist/config_types.js"
+  );
+  const clusterFields = await fieldsOf(
+    merged,
+    context,
+    "cluster",
+    config.getCluster(context.cluster),
+  );
+  const cluster = {
+    fields: clusterFields,
+    written: exportCluster(clusterFields).cluster,
+    label: labelOf(merged, "clusters", clusterFields),
+  };
+  onlyTexts(cluster.label, cluster.written);
+  const choice = { context: context.name, namespace: context.namespace, cluster };
+  if (context.user === undefined) return { ...choice, user: null };
+
+  const userFields = await fieldsOf(merged, context, "user", config.getUser(context.user));
+  const label = labelOf(merged, "users", userFields);
+  const more = await moreOf(userFields, label, origins.get(userFields));
+  const written = { ...exportUser(userFields).user, tokenFile: more.tokenFile };
+  onlyTexts(label, written);
+  return { ...choice, user: { fields: { ...userFields, ...more }, written, label } };
+}
+
+async function merge(texts: readonly KubeconfigText[]): Promise<Merged> {
+  const config = await newKubeConfig();
+  const origins = new Map<unknown, KubeconfigText>();
+  for (const text of texts) {
+    const one = await read(text);
+    // By hand: `mergeConfig` of 2.0.1 throws where two have the same name, and its last current-context wins.
+    for (const cluster of one.getClusters()) {
+      if (config.getCluster(cluster.name) === null) config.addCluster(cluster);
+    }
+    for (const user of one.getUsers()) if (config.getUser(user.name) === null) config.addUser(user);
+    for (const context of one.getContexts()) {
+      if (config.getContextObject(context.name) === null) config.addContext(context);
+    }
+    config.setCurrentContext(config.getCurrentContext() || one.getCurrentContext());
+    for (const entry of [one.getClusters(), one.getUsers(), one.getContexts()].flat()) {
+      origins.set(entry, text);
+    }
   }
-  return options;
+  return { config, origins, texts };
+}
+
+async function contextOf({ config, texts }: Merged, wanted: string | undefined): Promise<Context> {
+  const from = namesOf(texts);
+  const names = config.getContexts().map(({ name }) => name);
+  const listed = names.length === 0 ? "It has no contexts" : `It has: ${names.join(", ")}`;
+  const name = wanted ?? config.getCurrentContext();
+  if (!name) {
+    throw new KubeconfigError(
+      `${from}: current-context is not set. ${listed}. Choose one with --context.`,
+    );
+  }
+  const context = config.getContextObject(name);
+  if (context !== null) return context;
+  const what = wanted === undefined
+    ? `current-context names "${name}", and there is no such context`
+    : `there is no context "${name}"`;
+  throw new KubeconfigError(`${from}: ${what}${await whatIsWrong(texts)}. ${listed}.`);
+}
+
+async function fieldsOf<T>(
+  merged: Merged,
+  context: Context,
+  kind: "cluster" | "user",
+  fields: T | null,
+): Promise<T> {
+  if (fields !== null) return fields;
+  const named = `${labelOf(merged, "contexts", context)}: its ${kind} "${context[kind]}"`;
+  const where = `${namesOf(merged.texts)}${await whatIsWrong(merged.texts)}`;
+  throw new KubeconfigError(`${named} is not among the ${kind}s of ${where}.`);
+}
+
+function labelOf({ origins }: Merged, list: string, entry: { readonly name: string }): string {
+  return `${origins.get(entry)?.from}: ${list} "${entry.name}"`;
+}
+
+const namesOf = (texts: readonly KubeconfigText[]) => texts.map(({ from }) => from).join(", ");
+
+/** One kubeconfig, without the entries that the library cannot read: they may be ones that nobody needs. */
+async function read(text: KubeconfigText): Promise<KubeConfig> {
+  const config = await newKubeConfig();
+  try {
+    config.loadFromString(text.text, { onInvalidEntry: "filter" });
+  } catch (error) {
+    // The parser's own message quotes the lines around the mistake: there may be a token in them.
+    throw (error as Error).name === "YAMLException"
+      ? notYaml(text, (error as { mark?: { line?: unknown } }).mark?.line)
+      : notKubeconfig(text) ?? notYaml(text, undefined);
+  }
+  const { clusters, users, contexts, currentContext } = config;
+  if (currentContext === undefined && [clusters, users, contexts].flat().length === 0) {
+    const mistake = notKubeconfig(text);
+    if (mistake !== null) throw mistake;
+  }
+  config.makePathsAbsolute(text.folder);
+  // 2.0.1 takes a plugin from where we stand; meant is one from the kubeconfig's folder.
+  for (const { exec } of users) {
+    if (/[\\/]/.test(exec?.command)) exec.command = path.resolve(text.folder, exec.command);
+  }
+  return config;
+}
+
+/** In words of the library, why there may be entries that it has left out; empty where it has none left out. */
+async function whatIsWrong(texts: readonly KubeconfigText[]): Promise<string> {
+  for (const { from, text } of texts) {
+    const config = await newKubeConfig();
+    try {
+      config.loadFromString(text);
+    } catch (error) {
+      return ` (${from}: ${inOneLine((error as Error).message, 200)})`;
+    }
+  }
+  return "";
+}
+
+/** 2.0.1 takes a number for a token, though 0123 in YAML is not what was meant. */
+function onlyTexts(label: string, fields: Readonly<Record<string, unknown>>): void {
+  for (const [key, value] of Object.entries(fields)) {
+    if (typeof value === "number" || value instanceof Date) {
+      throw new KubeconfigError(`${label}: ${key} is not a text (put it in quotes).`);
+    }
+  }
+}
+
+/** A kubeconfig as it is written, as far as the library leaves it out. */
+interface RawKubeconfig {
+  readonly kind?: unknown;
+  readonly users?: readonly ({
+    readonly name?: unknown;
+    readonly user?: Readonly<Record<string, unknown>>;
+  } | null)[];
+}
+
+/**
+ * What `loadFromString` of 2.0.1 leaves out of a user: `tokenFile`, without which its requests are nobody's, and who else
+ * than one user is impersonated.
+ */
+async function moreOf(
+  { name }: User,
+  label: string,
+  { text, folder }: KubeconfigText = { from: "", text: "", folder: "" },
+): Promise<MoreOfUser> {
+  const { loadYaml } = await import("@kubernetes/client-node/dist/yaml.js");
+  const { kind = "Config", users } = loadYaml<RawKubeconfig>(text);
+  // Of kinds that an API server has, loadYaml gives what belongs to them only.
+  if (kind !== "Config" || users === undefined) {
+    throw new KubeconfigError(`${label} stands in a file whose kind is not Config.`);
+  }
+  const user = users.find((each) => each?.name === name)?.user ?? {};
+  const textIn = (key: string, value: unknown) => {
+    if (typeof value === "string") return value;
+    throw new KubeconfigError(`${label}: ${key} is not a text (put it in quotes).`);
+  };
+  const textsIn = (key: string, value: unknown) => {
+    if (Array.isArray(value)) return value.map((each) => textIn(`one of ${key}`, each));
+    throw new KubeconfigError(`${label}: ${key} is not a list of texts.`);
+  };
+  const headers: Record<string, string | string[]> = {};
+  const { "as-groups": groups, "as-uid": uid, "as-user-extra": extra } = user;
+  if (groups) headers["impersonate-group"] = textsIn("as-groups", groups);
+  if (uid) headers["impersonate-uid"] = textIn("as-uid", uid);
+  for (const [key, values] of Object.entries(extra ?? {})) {
+    headers[`impersonate-extra-${encodeURIComponent(key)}`] = textsIn("as-user-extra", values);
+  }
+  // The second is the library's own name for it; that file is read once, and never again.
+  const tokenFile = user["tokenFile"] || user["token-file"];
+  return {
+    headers,
+    ...(tokenFile ? { tokenFile: path.resolve(folder, textIn("tokenFile", tokenFile)) } : {}),
+  };
 }

@@ -2,10 +2,22 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Buffer } from "node:buffer";
 import path from "node:path";
+import process from "node:process";
 import { folder, kubeconfig, load, refused } from "./files.ts";
 
 const base64 = (text: string) => Buffer.from(text).toString("base64");
+const SERVICE_ACCOUNT = "var/run/secrets/kubernetes.io/serviceaccount";
 const PEM = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
+
+/** Sets variables of this process, from which the library takes them. */
+function inProcess(env: Readonly<Record<string, string>>): Disposable {
+  Object.assign(process.env, env);
+  return {
+    [Symbol.dispose]() {
+      for (const name of Object.keys(env)) delete process.env[name];
+    },
+  };
+}
 
 Deno.test("a kubeconfig says server, namespace and login", async () => {
   await using files = await folder();
@@ -100,12 +112,17 @@ Deno.test("where nothing is configured, all that was looked for is named, and no
 Deno.test("in a pod its service account is used, and must really be there", async () => {
   await using files = await folder();
   const env = { KUBERNETES_SERVICE_HOST: "10.0.0.1", KUBERNETES_SERVICE_PORT: "443" };
-  const pod = { env, serviceAccount: files.path };
-  assertStringIncludes(await refused(pod), `${path.join(files.path, "token")} does not exist`);
-  await files.write("token", "pod-token\n");
-  assertStringIncludes(await refused(pod), "certificate-authority, ca.crt, does not exist");
-  await files.write("ca.crt", PEM);
-  await files.write("namespace", "builds");
+  using _ = inProcess(env);
+  const pod = { env, root: files.path };
+  const account = path.join(files.path, SERVICE_ACCOUNT);
+  assertStringIncludes(await refused(pod), `${path.join(account, "token")} does not exist`);
+  await files.write(`${SERVICE_ACCOUNT}/token`, "pod-token\n");
+  assertStringIncludes(
+    await refused(pod),
+    `certificate-authority, ${path.join(account, "ca.crt")}, does not exist`,
+  );
+  await files.write(`${SERVICE_ACCOUNT}/ca.crt`, PEM);
+  await files.write(`${SERVICE_ACCOUNT}/namespace`, "builds\n");
   const connection = await load(pod);
   assertEquals(connection.server.href, "https://10.0.0.1/");
   assertEquals([connection.namespace, connection.context], ["builds", "in-cluster"]);
@@ -118,10 +135,11 @@ Deno.test("in a pod its service account is used, and must really be there", asyn
 
 Deno.test("an IPv6 address of a pod's API server stands in brackets", async () => {
   await using files = await folder();
-  await files.write("token", "t");
-  await files.write("ca.crt", PEM);
+  await files.write(`${SERVICE_ACCOUNT}/token`, "t");
+  await files.write(`${SERVICE_ACCOUNT}/ca.crt`, PEM);
   const env = { KUBERNETES_SERVICE_HOST: "fd00::1", KUBERNETES_SERVICE_PORT: "6443" };
-  const connection = await load({ env, serviceAccount: files.path });
+  using _ = inProcess(env);
+  const connection = await load({ env, root: files.path });
   assertEquals(connection.server.href, "https://[fd00::1]:6443/");
 });
 
@@ -188,7 +206,11 @@ for (
       kubeconfig({ context: { user: "gone" } }),
       'contexts "prod": its user "gone" is not among the users',
     ],
-    ["without a server", kubeconfig({ cluster: { server: "" } }), 'clusters "prod" has no server'],
+    [
+      "without a server",
+      kubeconfig({ cluster: { server: "" } }),
+      "clusters[0].cluster.server is missing",
+    ],
     [
       "with a server that is no address",
       kubeconfig({ cluster: { server: "prod.example.com:6443" } }),
@@ -197,12 +219,12 @@ for (
     [
       "with a missing certificate file",
       kubeconfig({ user: { "client-certificate": "gone.crt", "client-key": "gone.key" } }),
-      'users "deployer": the file of client-certificate, gone.crt, does not exist',
+      'users "deployer": the file of client-certificate, FOLDER/gone.crt, does not exist',
     ],
     [
       "with a missing token file",
       kubeconfig({ user: { tokenFile: "gone.token" } }),
-      'users "deployer": the file of tokenFile, gone.token, does not exist',
+      'users "deployer": the file of tokenFile, FOLDER/gone.token, does not exist',
     ],
     [
       "with a certificate without a key",
@@ -233,7 +255,7 @@ for (
     await using files = await folder();
     const file = await files.write("config", content);
     const message = await refused({ kubeconfigPaths: file });
-    assertStringIncludes(message, said);
+    assertStringIncludes(message, said.replace("FOLDER", files.path));
     assertStringIncludes(message, file);
     assert(!message.includes("top-secret") && !message.includes("123456"), message);
   });
@@ -303,4 +325,61 @@ Deno.test("a token file is read again each time a login is obtained", async () =
   assert(first.freshForMs <= 60_000);
   await files.write("token", "two\n");
   assertEquals((await login.obtain()).login.headers["authorization"], "Bearer two");
+});
+
+Deno.test("a kubeconfig without a user still says whom to trust", async () => {
+  const cluster = { "certificate-authority-data": base64(PEM) };
+  const data = base64(kubeconfig({ cluster, context: { user: "" } }));
+  assertEquals((await (await load({ kubeconfigData: data })).login.obtain()).login, {
+    headers: {},
+    tls: { ca: PEM },
+  });
+});
+
+Deno.test("data wins over a file, a token's file over a token", async () => {
+  await using files = await folder();
+  await files.write("token", "of-file\n");
+  const cluster = {
+    "certificate-authority": "missing.pem",
+    "certificate-authority-data": base64(PEM),
+  };
+  const file = await files.write("config", kubeconfig({ cluster, user: { tokenFile: "token" } }));
+  const { login } = await (await load({ kubeconfigPaths: file })).login.obtain();
+  assertEquals(login, { headers: { authorization: "Bearer of-file" }, tls: { ca: PEM } });
+});
+
+Deno.test("an entry that is wrong does not matter to who does not use it", async () => {
+  const clusters = [
+    null,
+    { name: "broken", cluster: {} },
+    { name: "prod", cluster: { server: "https://prod.example.com" } },
+  ];
+  const data = base64(kubeconfig({ rest: { clusters } }));
+  assertEquals((await load({ kubeconfigData: data })).server.host, "prod.example.com");
+});
+
+Deno.test("of several kubeconfigs the first says the current context", async () => {
+  await using files = await folder();
+  const paths = await Promise.all(
+    ["a", "b"].map((name) =>
+      files.write(
+        name,
+        JSON.stringify({
+          clusters: [{ name, cluster: { server: `https://${name}.example.com` } }],
+          contexts: [{ name, context: { cluster: name } }],
+          "current-context": name,
+        }),
+      )
+    ),
+  );
+  const kubeconfigPaths = paths.join(path.delimiter);
+  assertEquals((await load({ kubeconfigPaths })).context, "a");
+  assertEquals((await load({ kubeconfigPaths, context: "b" })).server.host, "b.example.com");
+});
+
+Deno.test("a token's file that is empty is told, not nobody logged in", async () => {
+  await using files = await folder();
+  await files.write("token", "\n");
+  const file = await files.write("config", kubeconfig({ user: { tokenFile: "token" } }));
+  assertStringIncludes(await refused({ kubeconfigPaths: file }), "is empty");
 });

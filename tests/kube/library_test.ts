@@ -1,5 +1,5 @@
-/** What @kubernetes/client-node is used for, and that it is loaded for nothing else. */
-import { assertEquals } from "@std/assert";
+/** What @kubernetes/client-node does for those with proxies and old logins, and when it is loaded. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -66,39 +66,42 @@ Deno.test("a legacy auth provider's token is sent, and its failure told", async 
   const bad = await load({
     kubeconfigData: gcp({ "access-token": "t", expiry: "2001-01-01T00:00:00Z" }),
   });
-  const error = await failure(bad.login.obtain());
-  assertEquals(error.kind, "unknown");
+  assertStringIncludes((await failure(bad.login.obtain())).message, "Token is expired");
+  const unknown = { name: "no-such-provider", config: {} };
+  const data = base64(kubeconfig({ user: { token: "", "auth-provider": unknown } }));
+  const none = await failure((await load({ kubeconfigData: data })).login.obtain());
+  assertStringIncludes(none.message, 'auth-provider "no-such-provider": it gave no token');
 });
 
-/** Whether @kubernetes/client-node is loaded by who logs in with this kubeconfig. */
-async function loadsLibrary(config: string): Promise<boolean> {
-  const [kube, settings] = ["../../lib/kube/kubeconfig.ts", "../../deno.json"].map((file) =>
-    fileURLToPath(new URL(file, import.meta.url))
-  );
-  const child = spawn(process.execPath, [
-    "run",
-    "-A",
-    "--no-check",
-    "--log-level=debug",
-    `--config=${settings}`,
-    "-",
-  ]);
-  child.stdin.end(`
-    import { loadConnection } from ${JSON.stringify(kube)};
-    const kubeconfigData = ${JSON.stringify(base64(config))};
-    const { login } = await loadConnection({ kubeconfigData, env: {}, home: undefined });
-    await login.obtain();`);
+/** The modules of packages that this program loads. */
+async function modulesOf(program: string): Promise<string> {
+  const settings = fileURLToPath(new URL("../../deno.json", import.meta.url));
+  const options = ["-A", "--no-check", "--log-level=debug", `--config=${settings}`];
+  const child = spawn(process.execPath, ["run", ...options, "-"]);
+  child.stdin.end(program);
   let log = "";
   child.stderr.on("data", (chunk: Buffer) => log += chunk);
   const [exit] = await once(child, "close");
   assertEquals(exit, 0, log.slice(-2000));
-  // The log names each module of a package that is loaded by its path.
-  return /client-node.*\/dist\/config\.js/.test(log);
+  // The log names each module that is loaded by its path.
+  return log;
 }
 
-Deno.test("a token or a certificate loads nothing of @kubernetes/client-node", async () => {
-  assertEquals(await loadsLibrary(kubeconfig()), false);
-  const provider = { name: "gcp", config: { "access-token": "t" } };
-  const legacy = kubeconfig({ user: { token: "", "auth-provider": provider } });
-  assertEquals(await loadsLibrary(legacy), true);
+const lib = (file: string) =>
+  JSON.stringify(fileURLToPath(new URL(`../../lib/${file}`, import.meta.url)));
+
+Deno.test("the library is loaded once a kubeconfig is there to be read, and not before", async () => {
+  const before = await modulesOf(`
+    await import(${lib("kube/client.ts")});
+    await import(${lib("store/secret_store.ts")});
+    const { loadConnection } = await import(${lib("kube/kubeconfig.ts")});
+    await loadConnection({ env: {}, home: undefined }).catch(() => {});`);
+  assert(!/client-node.*\/dist\//.test(before));
+  const after = await modulesOf(`
+    const { loadConnection } = await import(${lib("kube/kubeconfig.ts")});
+    const kubeconfigData = ${JSON.stringify(base64(kubeconfig()))};
+    await loadConnection({ kubeconfigData, env: {}, home: undefined });`);
+  assertMatch(after, /client-node.*\/dist\/config\.js/);
+  // Not its index, which is the whole client.
+  assert(!/client-node.*\/dist\/index\.js/.test(after));
 });
