@@ -5,11 +5,15 @@ import type { KubeFailureDetails, KubeFailureKind, Target } from "./errors.ts";
 
 /** A Kubernetes `Status` object, as far as it is used. */
 export interface Status {
+  /** In the words of the server. */
   readonly message: string;
+  /** `Conflict`, `Forbidden`, …; empty where there is none. */
   readonly reason: string;
+  /** The HTTP status; 0 where there is none. */
   readonly code: number;
   /** `details.kind`: what the failure is about; not always what was asked for (`namespaces`, `resourcequotas`). */
   readonly about: string;
+  /** The reasons of `details.causes`: `NamespaceTerminating`, …. */
   readonly causes: readonly string[];
 }
 

@@ -40,14 +40,17 @@ export interface ClientOptions {
 
 /** One request. */
 export interface KubeRequest {
+  /** What is wanted of what. */
   readonly target: Target;
   /** Instead of the path that the target says. */
   readonly path?: string;
+  /** What follows the question mark, not encoded yet. */
   readonly query?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly body?: unknown;
   /** Default `application/json`. One of a patch makes the request a PATCH, also of the verb `create` (apply). */
   readonly contentType?: string;
+  /** Ends the request, as `unknown`. */
   readonly signal?: AbortSignal | undefined;
   /** Instead of the client's own; in milliseconds. */
   readonly timeoutMs?: number;
@@ -76,6 +79,7 @@ export class KubeClient {
   #agents: { readonly requests: http.Agent; readonly watches: http.Agent };
   #closed = new AbortController();
 
+  /** Nothing is sent yet. */
   constructor(connection: Pick<Connection, "server" | "login">, options: ClientOptions) {
     this.server = connection.server.host;
     this.#base = connection.server;

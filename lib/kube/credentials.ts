@@ -9,6 +9,7 @@ import type { TlsOptions } from "./exchange.ts";
 export interface Login {
   /** `Authorization` and the headers of impersonation. */
   readonly headers: OutgoingHttpHeaders;
+  /** How to prove who we are, and whom to trust. */
   readonly tls: TlsOptions;
   /** Where a proxy is configured: the agents that go through it, for requests and for watches. */
   readonly agents?: { readonly requests: Agent; readonly watches: Agent };
@@ -16,6 +17,7 @@ export interface Login {
 
 /** A login and how long to rely on it. */
 export interface Obtained {
+  /** What requests need. */
   readonly login: Login;
   /** After so many milliseconds a newer one is fetched beside the work. Infinity: only when it is refused. */
   readonly freshForMs: number;
@@ -41,7 +43,7 @@ export class Credentials {
   #current: { login: Login; staleAt: number; endsAt: number } | undefined;
   #fetching: Promise<Login> | undefined;
 
-  /** @param now a monotonic clock, in milliseconds */
+  /** Those of `source`; `now` is a monotonic clock, in milliseconds. */
   constructor(source: LoginSource, now: () => number = () => performance.now()) {
     this.#source = source;
     this.#now = now;

@@ -33,11 +33,16 @@ export interface KubeFailureDetails {
 
 /** A request that has no result. `message` is a sentence for people. */
 export class KubeError extends Error {
+  /** For who prints it. */
   override readonly name = "KubeError";
+  /** The HTTP status; undefined where no answer came. */
   readonly status: number | undefined;
+  /** As in {@link KubeFailureDetails}. */
   readonly reason: string | undefined;
+  /** How long the server asks to wait. */
   readonly retryAfterMs: number | undefined;
 
+  /** `kind`: what is known of the effect. `message`: a sentence for people, without credentials. */
   constructor(readonly kind: KubeFailureKind, message: string, details: KubeFailureDetails = {}) {
     super(message);
     this.status = details.status;
@@ -48,6 +53,7 @@ export class KubeError extends Error {
 
 /** The configuration cannot be used: wrong usage (exit code 2). Names file and field, never contents. */
 export class KubeconfigError extends Error {
+  /** For who prints it. */
   override readonly name = "KubeconfigError";
 }
 
@@ -61,6 +67,7 @@ export interface Target {
   readonly resource: string;
   /** Undefined for all namespaces, and for what belongs to none. */
   readonly namespace?: string | undefined;
+  /** One object; undefined for all of them, and where the name is in the body. */
   readonly name?: string | undefined;
 }
 

@@ -9,9 +9,13 @@ import type { Phase } from "./network.ts";
 
 /** What TLS needs from a kubeconfig. PEM texts. */
 export interface TlsOptions {
+  /** The authorities to trust, instead of those of the system. */
   readonly ca?: string;
+  /** The client's certificate. */
   readonly cert?: string;
+  /** Its key. */
   readonly key?: string;
+  /** Which name the server has to prove, instead of that in its address. */
   readonly servername?: string;
   /** False only where the kubeconfig says `insecure-skip-tls-verify`. */
   readonly rejectUnauthorized?: boolean;
@@ -19,11 +23,17 @@ export interface TlsOptions {
 
 /** What is sent where, and how long that may take. */
 export interface Sending {
+  /** Where to. */
   readonly url: URL;
+  /** `GET`, `PUT`, …. */
   readonly method: string;
+  /** All of them but `Host`. */
   readonly headers: OutgoingHttpHeaders;
+  /** JSON. */
   readonly body?: string | undefined;
+  /** For an https:// address. */
   readonly tls: TlsOptions;
+  /** Whose connections to use. */
   readonly agent: http.Agent;
   /** From now to the headers of the answer (of {@link exchange}: to the end of its body), in milliseconds. */
   readonly timeoutMs: number;
@@ -53,6 +63,7 @@ export function whenAborted(signals: readonly AbortSignal[], react: () => void):
 
 /** An answer that has begun. */
 export interface Begun {
+  /** Its headers are there, its body may come. */
   readonly response: IncomingMessage;
   /** Frees the socket at once, whatever state it is in. */
   destroy(): void;
@@ -144,8 +155,11 @@ export function begin(sending: Sending): Promise<Begun> {
 
 /** A whole answer. */
 export interface Answer {
+  /** The HTTP status. */
   readonly status: number;
+  /** Names in lower case. */
   readonly headers: IncomingHttpHeaders;
+  /** Decoded as UTF-8. */
   readonly body: string;
 }
 

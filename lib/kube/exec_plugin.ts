@@ -76,7 +76,7 @@ export class ExecRunner {
   #child: ChildProcess | undefined;
   #closed = false;
 
-  /** @param timeoutMs how long a run may take before it is killed */
+  /** For `plugin`; a run that takes longer than `timeoutMs` is killed. */
   constructor(plugin: ExecPlugin, timeoutMs = 60_000) {
     this.#plugin = plugin;
     this.#timeoutMs = timeoutMs;

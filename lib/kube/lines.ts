@@ -6,7 +6,7 @@ export class LineReader {
   #size = 0;
   #maxBytes: number;
 
-  /** @param maxBytes the longest line; a longer one makes {@link push} throw a RangeError */
+  /** Of lines of at most `maxBytes`; a longer one makes {@link push} throw a RangeError. */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }

@@ -7,6 +7,7 @@ export type Phase = "connecting" | "waiting" | "reading";
 
 /** An exchange that ended without a whole answer. */
 export class BrokenExchange extends Error {
+  /** `stopped` is what ended it, `phase` how far it had come, `message` what the network said. */
   constructor(
     readonly stopped: "timeout" | "aborted" | "cut" | "too large" | "network",
     readonly phase: Phase,

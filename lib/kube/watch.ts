@@ -23,6 +23,7 @@ export interface WatchRequest {
   readonly target: Target & { readonly name: string };
   /** The resourceVersion after which to report; empty: what stands there now, and from then on. */
   readonly from: string;
+  /** Is told what happens, last of all an `ended`, unless the watch is closed before. */
   readonly onEvent: (event: KubeEvent) => void;
 }
 
@@ -34,17 +35,21 @@ export interface KubeWatch {
 
 /** What a watch needs of its client. */
 export interface WatchContext {
+  /** How long the server is asked to keep it open. */
   readonly seconds: number;
+  /** After so many milliseconds without a byte it is dead. */
   readonly silenceMs: number;
   /** Aborted when the client closes. */
   readonly closed: AbortSignal;
   /** A login; with `refused` another one than that, or null. */
   login(signals: readonly AbortSignal[], refused?: Login): Promise<Login | null>;
+  /** The request for a watch with that query. */
   sending(
     query: Readonly<Record<string, string>>,
     login: Login,
     signals: readonly AbortSignal[],
   ): Sending;
+  /** `error` in words. */
   failure(error: unknown): KubeError;
 }
 

@@ -89,10 +89,13 @@ export function versionOf(object: unknown): Version {
 
 /** What to list. */
 export interface ListRequest {
+  /** The kind of objects and their namespace. */
   readonly target: Target & { readonly verb: "list" };
+  /** Which of them, as a label selector of Kubernetes. */
   readonly labelSelector: string;
   /** Objects in one answer; more come in the next, of the same state of the cluster. */
   readonly page: number;
+  /** Ends it, as `unknown`. */
   readonly signal?: AbortSignal | undefined;
 }
 

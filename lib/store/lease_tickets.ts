@@ -29,7 +29,7 @@ export class LeaseTickets {
   #names: ObjectNames;
   #now: () => Date;
 
-  /** @param now the wall clock, for people's eyes only */
+  /** Those of the lock of these names; `now` is the wall clock, for people's eyes only. */
   constructor(client: KubeClient, names: ObjectNames, now: () => Date) {
     this.#client = client;
     this.#names = names;

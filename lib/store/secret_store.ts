@@ -41,6 +41,7 @@ const PAGE = 500;
 
 /** Which place of a cluster. */
 export interface SecretStoresOptions {
+  /** Where records and tickets are. */
   readonly namespace: string;
   /** The wall clock, for people's eyes only. */
   readonly now?: () => Date;
