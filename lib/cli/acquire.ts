@@ -17,6 +17,7 @@ import type { Address, OpenStores } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { formatDuration } from "./durations.ts";
 import { exitCodeOfSignal, watchEndings } from "./endings.ts";
+import type { EndSignal } from "../host/signals.ts";
 import { CliError, Exit, usage } from "./errors.ts";
 import { addressText, jobFolder, statesOf, usable } from "./job.ts";
 import type { AcquireOptions } from "./options.ts";
@@ -32,6 +33,11 @@ export async function acquireCommand(
 ): Promise<number> {
   if (bypassed(context, "acquire", options.target.lock)) {
     outputs(context, new Map([["acquired", "true"], ["token", ""], ["grant", ""]]));
+    if (options.output === "json") {
+      const { holder, target: { lock } } = options;
+      const none = { object: null, grant: null, holder, token: null, slot: null, slot_name: null };
+      context.stdout(JSON.stringify({ lock, ...none, mode: null, waited_seconds: 0 }));
+    }
     return Exit.done;
   }
   const { watchPid } = options;
@@ -56,6 +62,7 @@ class Acquiring {
   /** All grants that were asked for. */
   readonly #asked: string[] = [];
   #failure: unknown = null;
+  #signal: EndSignal | null = null;
   #held: State | null = null;
 
   constructor(
@@ -98,13 +105,18 @@ class Acquiring {
       stopWork() {},
     });
     if (early !== null) client.send({ kind: "give_up" });
-    const endings = watchEndings(context, () => {
+    const endings = watchEndings(context, (signal) => {
+      this.#signal ??= signal;
       giveUp();
       return "giving up";
     });
     try {
       const state = await usableAsync(client.over);
-      if (this.#failure !== null) throw this.#failure;
+      if (this.#failure !== null) {
+        this.#forget(state);
+        outputs(context, new Map([["acquired", "false"]]));
+        throw this.#failure;
+      }
       return this.#end(state, endings.first === null ? null : exitCodeOfSignal(endings.first));
     } finally {
       endings.stop();
@@ -130,6 +142,17 @@ class Acquiring {
   #isBuried(): boolean {
     // It may have been about an earlier grant of this acquire, taken back in the meantime.
     return this.#asked.some((grant) => tombstones(this.#folder, [grant]) !== "");
+  }
+
+  /** Throws when nobody wants the lock any more that was got. */
+  #demandWanted(): void {
+    if (this.#isBuried()) throw this.#released();
+    if (this.#signal === null) return;
+    const lock = neutral(this.options.target.lock);
+    throw new CliError(
+      exitCodeOfSignal(this.#signal),
+      `ended by ${this.#signal}; ${lock} is given back`,
+    );
   }
 
   #released(): CliError {
@@ -181,7 +204,7 @@ class Acquiring {
     const { options } = this;
     let held = this.#state(state, "held");
     try {
-      if (this.#isBuried()) throw this.#released();
+      this.#demandWanted();
       writeState(this.#folder, held);
       if (options.renewal === "background") {
         const { kubeconfigData } = options;
@@ -198,7 +221,7 @@ class Acquiring {
           renewer_started: started.startedAt,
         });
       }
-      if (this.#isBuried()) throw this.#released();
+      this.#demandWanted();
       this.#held = state;
       client()?.send({ kind: "hand_over" });
     } catch (error) {
@@ -235,15 +258,9 @@ class Acquiring {
 
   #end(state: State, signalCode: number | null): number {
     const { options, context } = this;
-    const lock = neutral(options.target.lock);
     const result = state.result ?? { kind: "gave_up" };
     if (result.kind === "handed_over" && this.#held !== null) return this.#report(this.#held);
-    if (this.#written !== null && state.leftBehind === null) {
-      usable(() => removeState(this.#folder, this.#written ?? ""));
-    }
-    if (state.leftBehind !== null) {
-      context.log.warn(`${lock}: ${neutral(state.leftBehind, 2000)}`);
-    }
+    this.#forget(state);
     const end = endOf(result, options, state, Exit.notInTime);
     outputs(context, new Map([["acquired", "false"]]));
     if (result.kind === "busy" && options.onBusy === "skip") {
@@ -258,6 +275,15 @@ class Acquiring {
     }
     const code = result.kind === "gave_up" ? signalCode ?? Exit.terminated : end.code;
     throw new CliError(code, end.message);
+  }
+
+  /** Nothing is held: nor is anything left on this machine, unless something was left in the store. */
+  #forget(state: State): void {
+    if (state.leftBehind !== null) {
+      const lock = neutral(this.options.target.lock);
+      return this.context.log.warn(`${lock}: ${neutral(state.leftBehind, 2000)}`);
+    }
+    if (this.#written !== null) usable(() => removeState(this.#folder, this.#written ?? ""));
   }
 
   /** Says what was got: on stdout, and to GitHub. */

@@ -100,6 +100,10 @@ async function giveBack(
   const end = await client.over;
   const result = end.result ?? { kind: "gave_up" };
   if (result.kind === "released" && end.leftBehind === null) {
+    if (state?.phase === "lost") {
+      const why = neutral(state.lost?.why ?? "it was not renewed");
+      throw new CliError(Exit.lost, `gave ${lock} back, but had lost it before: ${why}`);
+    }
     context.log.info(`gave ${lock} back`);
     return Exit.done;
   }

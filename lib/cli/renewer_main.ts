@@ -77,6 +77,7 @@ export async function renewerMain(_args: readonly string[]): Promise<number> {
   const why = stopReason(job);
   log.info(why ?? `ended: ${end.result?.kind ?? "nothing"}`);
   if (why === null) diary.end(end);
+  else diary.warn(`it is not renewed any more: ${why}`);
   return Exit.done;
 }
 

@@ -42,6 +42,13 @@ export async function verifyCommand(
         `${neutral(target.lock)} is held with token ${holder.token}, not ${options.token}`,
       );
     }
+    if (mine.state?.phase === "lost") {
+      // The record names it for the rest of its TTL, and nobody renews it any more.
+      throw new CliError(
+        Exit.lost,
+        `lost ${neutral(target.lock)}: ${neutral(mine.state.lost?.why ?? "it is not renewed")}`,
+      );
+    }
     tellGap(mine, context);
     context.log.info(`holds ${neutral(target.lock)} with token ${holder.token}`);
     return Exit.done;

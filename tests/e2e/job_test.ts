@@ -1,6 +1,6 @@
 /** Whose hold is meant: several jobs on one machine, several holds of one job, an acquire that is still under way. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { Sandbox } from "../support/sandbox.ts";
+import { eventually, Sandbox } from "../support/sandbox.ts";
 
 interface Got {
   readonly grant: string;
@@ -158,4 +158,43 @@ Deno.test("a job whose RUNNER_TEMP was removed is told how to give its lock back
   assertStringIncludes(stderr, "--grant");
   assertEquals((await sandbox.run(["release", "a", "--grant", grant], job)).code, 0);
   assertEquals((await sandbox.record("a"))?.holders, []);
+});
+
+for (const [signal, exit] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+  Deno.test(`${signal} just when an acquire got the lock gives it back, exit ${exit}`, async () => {
+    await using sandbox = await Sandbox.create();
+    const acquire = sandbox.start(["acquire", "a"]);
+    await sandbox.until("a", ({ holders }) => holders.length === 1);
+    acquire.kill(signal);
+    const { code, stdout, stderr } = await acquire.ended;
+    assertEquals([code, stdout], [exit, ""], stderr);
+    assertEquals((await sandbox.record("a"))?.holders, []);
+    await eventually("no renewer", () => sandbox.processes("__renewer").length === 0);
+    assertEquals((await sandbox.run(["release", "a", "--strict"])).code, 14);
+  });
+}
+
+Deno.test("a release just when an acquire got the lock wins: nothing is held afterwards", async () => {
+  await using sandbox = await Sandbox.create();
+  const acquire = sandbox.start(["acquire", "a"]);
+  await sandbox.until("a", ({ holders }) => holders.length === 1);
+  const released = await sandbox.run(["release", "a"]);
+  assertEquals(released.code, 0, released.stderr);
+  const { code, stderr } = await acquire.ended;
+  assert(code === 143 || code === 0, stderr);
+  assertEquals((await sandbox.record("a"))?.holders, []);
+  await eventually("no renewer", () => sandbox.processes("__renewer").length === 0);
+});
+
+Deno.test("what an acquire held that was killed just then is given back by release", async () => {
+  await using sandbox = await Sandbox.create();
+  const acquire = sandbox.start(["acquire", "a"]);
+  await sandbox.until("a", ({ holders }) => holders.length === 1);
+  acquire.kill("SIGKILL");
+  await acquire.ended;
+  const { code, stderr } = await sandbox.run(["release", "a"]);
+  assertEquals(code, 0);
+  assertStringIncludes(stderr, "gave a back");
+  assertEquals((await sandbox.record("a"))?.holders, []);
+  await eventually("no renewer", () => sandbox.processes("__renewer").length === 0);
 });

@@ -225,6 +225,10 @@ Deno.test("the emergency door runs the command without a lock, loudly, and deman
     assertEquals(door.code, 0, command);
     assertStringIncludes(door.stderr, "BYPASSED");
   }
+  const json = await sandbox.json<{ lock: string; token: null }>(["acquire", "a", "-o", "json"], {
+    env,
+  });
+  assertEquals([json.lock, json.token], ["a", null]);
   assertEquals(await sandbox.record("a"), before);
   const empty = await sandbox.run(["run", "a", "--", "true"], { env: { K8S_LOCK_BYPASS: "" } });
   assertEquals(empty.code, 2);
