@@ -128,10 +128,15 @@ export function newGrant(d: Draft): void {
   d.mustReadTicket = false;
 }
 
-/** Ends this client. */
-export function finish(d: Draft, result: Result): void {
+/** What others do to the record does not matter any more. */
+export function stopWatching(d: Draft): void {
   if (d.watch.open) d.effects.push({ kind: "unwatch" });
   d.watch = { ...d.watch, open: false };
+}
+
+/** Ends this client. */
+export function finish(d: Draft, result: Result): void {
+  stopWatching(d);
   d.phase = "over";
   d.result = result;
 }

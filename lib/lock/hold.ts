@@ -13,6 +13,7 @@ import {
   newGrant,
   noteFailure,
   record as knownRecord,
+  stopWatching,
   tell,
 } from "./draft.ts";
 import type { Draft } from "./draft.ts";
@@ -137,6 +138,8 @@ export function beginRelease(d: Draft, result: NonNullable<Draft["result"]>): vo
   d.result = result;
   if (d.hold?.gone) return finish(d, result);
   d.phase = "releasing";
+  // Its own write would be news to it before it is answered.
+  stopWatching(d);
   d.retryAt = d.now;
   d.leaveUntil = d.now + Math.max(RELEASE_PATIENCE_MS, ttl(d));
 }

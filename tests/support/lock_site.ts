@@ -25,6 +25,7 @@ export interface Options extends Start {
 export class LockSite implements AsyncDisposable {
   readonly object = "k8s-lock-deploy";
   readonly #programs: Program[] = [];
+  readonly #mark: AuditMark;
 
   private constructor(
     readonly cluster: TestCluster,
@@ -32,13 +33,16 @@ export class LockSite implements AsyncDisposable {
     /** Removed at the end. */
     readonly folder: string,
     readonly outside: LockOutside,
-  ) {}
+    mark: AuditMark,
+  ) {
+    this.#mark = mark;
+  }
 
   static async open(cluster: TestCluster): Promise<LockSite> {
     const namespace = await cluster.createNamespace();
     const outside = await LockOutside.open(cluster.kubeconfig, namespace, "k8s-lock-deploy");
     const folder = await mkdtemp(join(tmpdir(), "k8s-lock-site-"));
-    return new LockSite(cluster, namespace, folder, outside);
+    return new LockSite(cluster, namespace, folder, outside, await cluster.auditMark());
   }
 
   /** The environment of a program that speaks as `user`, who may do everything. */
@@ -77,6 +81,13 @@ export class LockSite implements AsyncDisposable {
   /** Any command, to its end. */
   async call(user: string, args: readonly string[], options: Options = {}): Promise<Ended> {
     return await (await this.start(user, args, options)).end();
+  }
+
+  /** Resolves once `user` waits and has looked at all there was to look at: it watches. */
+  async watches(user: string): Promise<void> {
+    const isThere = async () =>
+      (await this.audit(this.#mark)).some((one) => one.user === user && one.verb === "watch");
+    while (!await isThere()) await new Promise((resolve) => setTimeout(resolve, 50));
   }
 
   /** Resolves once `user` holds. */

@@ -6,15 +6,15 @@ import { createInterface } from "node:readline";
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 
 /** Nothing that is waited for takes longer than this, unless the program is broken; in milliseconds. */
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 120_000;
 
 /** How it is started. */
 export interface Start {
   /** All of its environment besides PATH and what the runtime needs. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Descriptors instead of the pipes that are read here. */
-  readonly stdout?: number;
-  readonly stderr?: number;
+  /** A descriptor instead of the pipe that is read here; `closed`: a pipe whose reader has gone. */
+  readonly stdout?: number | "closed";
+  readonly stderr?: number | "closed";
 }
 
 /** How it ended. */
@@ -41,14 +41,20 @@ export class Program implements AsyncDisposable {
   constructor(args: readonly string[], { env = {}, stdout, stderr }: Start = {}) {
     this.args = args;
     this.#child = spawn(process.execPath, ["run", "-A", MAIN, ...args], {
-      stdio: ["ignore", stdout ?? "pipe", stderr ?? "pipe"],
+      stdio: [
+        "ignore",
+        typeof stdout === "number" ? stdout : "pipe",
+        typeof stderr === "number" ? stderr : "pipe",
+      ],
       env: { ...runtimeEnvironment(), ...env },
     });
+    if (stdout === "closed") this.#child.stdout?.destroy();
+    if (stderr === "closed") this.#child.stderr?.destroy();
     this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       this.#stdout += text;
       this.#changed();
     });
-    if (this.#child.stderr) {
+    if (this.#child.stderr && stderr !== "closed") {
       createInterface({ input: this.#child.stderr }).on("line", (line) => {
         this.#lines.push(line);
         this.#changed();

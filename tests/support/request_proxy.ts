@@ -66,6 +66,7 @@ export class RequestProxy implements AsyncDisposable {
       key: pem(user["client-key-data"]),
     });
     this.#server = createServer((asked, answer) => void this.#take(asked, answer));
+    this.#server.on("connection", (socket) => socket.on("error", () => {}));
   }
 
   /** Starts one on a free port. */
@@ -144,7 +145,7 @@ export class RequestProxy implements AsyncDisposable {
 
   async #take(asked: IncomingMessage, answer: ServerResponse): Promise<void> {
     // Clients go as they please.
-    for (const stream of [asked, answer, asked.socket]) stream.on("error", () => {});
+    for (const stream of [asked, answer]) stream.on("error", () => {});
     const trap = this.#trapFor(asked);
     const body = await bodyOf(asked);
     if (asked.url?.includes("watch=")) return this.#watch(asked, answer);
