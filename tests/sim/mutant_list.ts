@@ -204,11 +204,6 @@ const HOLD = inFile("hold.ts", [
     "const killAt = last?.killAt ?? Infinity;",
   ],
   [
-    "a holder gives back from an older list",
-    "  if (answer.record === undefined && !isCurrent(d, flight)) return;\n  const next = release(",
-    "  const next = release(",
-  ],
-  [
     "a hold in another record of the name is taken for one's own",
     "const mine = known !== null && known.stored.uid === hold.uid\n",
     "const mine = known !== null\n",
@@ -262,6 +257,13 @@ const OTHERS = [
       "an answer from before a sleep is a sign of life",
       "const longAgo = (sentAt: number) => sentAt - ttlMs;",
       "const longAgo = (sentAt: number) => sentAt - ttlMs * 0;",
+    ],
+  ]),
+  ...inFile("people.ts", [
+    [
+      "a waiter is dropped by its ticket alone",
+      "        await store.replaceRecord(look.stored, encodeRecord(next));\n      }\n      // The record knows first",
+      "        await Promise.resolve();\n      }\n      // The record knows first",
     ],
   ]),
   {
