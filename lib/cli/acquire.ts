@@ -3,7 +3,14 @@ import { resolve } from "node:path";
 import process from "node:process";
 import { addToSummary, escapeMarkdown, setOutputs } from "../ci/github.ts";
 import { processAlive, processStatus } from "../host/processes.ts";
-import { readState, removeState, renewerLog, tombstones, writeState } from "../host/state.ts";
+import {
+  readState,
+  removeStale,
+  removeState,
+  renewerLog,
+  tombstones,
+  writeState,
+} from "../host/state.ts";
 import type { LockState } from "../host/state.ts";
 import { RenewerError, startRenewer } from "../host/renewer.ts";
 import type { State } from "../lock/driver.ts";
@@ -76,6 +83,7 @@ class Acquiring {
 
   async run(): Promise<number> {
     const { options, context, store } = this;
+    usable(() => removeStale(this.#folder));
     this.#warnOfOwn();
     const config = configFor(options, { work: "steps", onLost: "warn", resumed: null });
     const waits = new WaitTeller(context, options, store, this.address);

@@ -331,6 +331,24 @@ export function isStopped(folder: string, grant: string): boolean {
   return !existsSync(folder) || existsSync(place(folder, grant, "stop"));
 }
 
+/** What is older than this beside no state is of no use to anybody. */
+const STALE_MS = 7 * 24 * 3600 * 1000;
+
+/** Removes the old tombstones, stop files and logs whose state is gone: a machine lives longer than its jobs. */
+export function removeStale(folder: string, now: number = Date.now()): void {
+  const names = filesOf(folder);
+  for (const name of names) {
+    const [, grant, ending] = /^([a-zA-Z0-9-]+)\.(tombstone|stop|log)$/.exec(name) ?? [];
+    if (grant === undefined || ending === undefined || names.includes(`${grant}.json`)) continue;
+    const path = join(folder, name);
+    try {
+      if (now - lstatSync(path).mtimeMs > STALE_MS) rmSync(path, { force: true });
+    } catch {
+      // It is another's affair, or gone: nothing depends on it.
+    }
+  }
+}
+
 /** Where a grant's renewer writes its log. */
 export function renewerLog(folder: string, grant: string): string {
   return place(folder, grant, "log");

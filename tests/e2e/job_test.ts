@@ -198,3 +198,19 @@ Deno.test("what an acquire held that was killed just then is given back by relea
   assertEquals((await sandbox.record("a"))?.holders, []);
   await eventually("no renewer", () => sandbox.processes("__renewer").length === 0);
 });
+
+Deno.test("what old jobs left beside their states is swept away, and nothing else", async () => {
+  await using sandbox = await Sandbox.create();
+  await sandbox.run(["acquire", "a", "--no-renew"]);
+  const [{ name }] = [...Deno.readDirSync(sandbox.stateFolder)] as [Deno.DirEntry];
+  const folder = `${sandbox.stateFolder}/${name}`;
+  const [state = ""] = [...Deno.readDirSync(folder)].map(({ name }) => name);
+  const log = state.replace(".json", ".log");
+  const old = ["0123abcd.tombstone", "gone-1.stop", "gone-1.log", log, "notes.txt"];
+  for (const file of [...old, "young-1.log"]) await Deno.writeTextFile(`${folder}/${file}`, "");
+  for (const file of old) await Deno.utime(`${folder}/${file}`, 1, 1);
+  await sandbox.run(["acquire", "b", "--no-renew", "--timeout", "0"]);
+  const left = [...Deno.readDirSync(folder)].map(({ name }) => name);
+  assertEquals(left.filter((file) => old.includes(file)).sort(), [log, "notes.txt"].sort());
+  assert(left.includes(state) && left.includes("young-1.log"));
+});
