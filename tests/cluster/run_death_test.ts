@@ -11,8 +11,7 @@ const TTL_MS = 6000;
 const STUBBORN = `
 trap '' TERM INT HUP
 sh -c 'trap "" TERM INT HUP; while :; do sleep 1; done' &
-setsid sh -c 'trap "" TERM INT HUP; while :; do sleep 1; done' &
-say begun
+setsid sh -c 'trap "" TERM INT HUP; echo begun >&9; while :; do sleep 1; done' &
 while :; do sleep 1; done`;
 
 Deno.test("a killed holder's command and all that it forked is dead within a second, the next holds one TTL after the last renewal", () =>
