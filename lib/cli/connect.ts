@@ -1,5 +1,6 @@
 /** From the options to the store, and from a store's failures to exit codes. */
 import { homedir } from "node:os";
+import { warmUpTls } from "../kube/warm_up.ts";
 import { StoreError } from "../lock/store.ts";
 import type { LockStores } from "../lock/store.ts";
 import type { Context } from "./context.ts";
@@ -45,6 +46,7 @@ async function openLocal({ localPath, requestTimeoutMs }: WhereOptions): Promise
 }
 
 async function openCluster(where: WhereOptions, context: Context): Promise<Place> {
+  warmUpTls();
   // Loaded here, as most of the program's size and start is in them.
   const { loadConnection } = await import("../kube/kubeconfig.ts");
   const { KubeClient } = await import("../kube/client.ts");

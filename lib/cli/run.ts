@@ -2,6 +2,7 @@
 import process from "node:process";
 import type { State } from "../lock/driver.ts";
 import { runLock, SYSTEM_CLOCK } from "../lock/lock.ts";
+import { begin } from "../lock/step.ts";
 import { CommandError, findCommand, startCommand } from "../host/command.ts";
 import { ownTerminal } from "../host/terminal.ts";
 import { lifelineSupported } from "../host/lifeline.ts";
@@ -36,15 +37,19 @@ export async function runCommand(
       "a command cannot be stopped for sure on this system when the lock is lost; say --on-lost warn to run it all the same",
     );
   }
-  const { stores, address } = await open(options, context);
-  const store = stores.open(options.target.object, options.target.lock);
   const config = configFor(options, {
     work: "command",
     onLost: options.onLost === "kill" ? "stop" : "warn",
     resumed: null,
   });
-  const waits = new WaitTeller(context, options, store, address);
   const work = new Work({ command: found.path, args, options, context });
+  work.expect(begin(config, SYSTEM_CLOCK.now(), SYSTEM_CLOCK.wall()).grant);
+  const { stores, address } = await open(options, context).catch(async (error: unknown) => {
+    await work.letGo();
+    throw error;
+  });
+  const store = stores.open(options.target.object, options.target.lock);
+  const waits = new WaitTeller(context, options, store, address);
   let began: State | null = null;
 
   const client = runLock(config, store, SYSTEM_CLOCK, {

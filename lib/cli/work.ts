@@ -35,7 +35,9 @@ export class Work {
   /** Something of the command still runs that cannot be stopped, such as another user's process. */
   unreaped = false;
   readonly #asked: WorkOptions;
-  #lifeline: { readonly grant: string; readonly up: Promise<Lifeline> } | null = null;
+  #lifeline: { readonly grant: string; readonly up: Promise<Lifeline>; giveUp(): void } | null =
+    null;
+  #lettingGo: Promise<"let go" | "killed"> = Promise.resolve("let go");
   #guard: Lifeline | null = null;
   #running: RunningCommand | null = null;
   #stopping: "term" | "kill" | null = null;
@@ -47,13 +49,23 @@ export class Work {
     this.#asked = asked;
   }
 
-  /** Called after each step of the driver: gets the lifeline ready, and tells it how long the work may go on. */
+  /**
+   * Begins the lifeline while the lock is looked at: it takes as long to start as finding the lock free does, and the command does not
+   * start without it.
+   */
+  expect(grant: string): void {
+    if (lifelineSupported()) this.#begin(grant);
+  }
+
+  /** Called after each step of the driver: keeps the lifeline ready, and tells it how long the work may go on. */
   follow(state: State): void {
     const { options } = this.#asked;
     if (options.onLost === "warn" && !lifelineSupported()) return;
-    // Those far back do not pay for a process that they will not need for long.
-    const next = state.phase === "waiting" && state.ticket !== null && state.position <= 1;
-    if (next) this.#begin(state.grant);
+    if (state.phase === "waiting") {
+      // Those far back do not pay for a process that they will not need for long.
+      if (state.position > 1) void this.letGo();
+      else if (state.ticket !== null) this.#begin(state.grant);
+    }
     const hold = state.hold;
     if (hold === null || hold.ackedAt === this.#toldAckedAt || hold.gone) return;
     this.#guardedAt = hold.ackedAt + options.ttlMs * KILL_PART;
@@ -69,10 +81,15 @@ export class Work {
   #begin(grant: string): void {
     if (this.#lifeline?.grant === grant) return;
     void this.letGo();
-    const up = startLifeline({ grants: [grant], onDeath: (death) => this.#bereft(death) });
+    const unwanted = new AbortController();
+    const up = startLifeline({
+      grants: [grant],
+      onDeath: (death) => this.#bereft(death),
+      unwanted: unwanted.signal,
+    });
     // Whoever needs it looks at how it went.
     up.catch(() => {});
-    this.#lifeline = { grant, up };
+    this.#lifeline = { grant, up, giveUp: () => unwanted.abort() };
   }
 
   #bereft(death: LifelineDeath): void {
@@ -134,6 +151,8 @@ export class Work {
     const late = this.#guardedAt !== null && performance.now() >= this.#guardedAt;
     // Only what is reaped counts as stopped. What a command leaves running when it ends by itself is its own affair.
     if (this.#stopping !== null || (late && await this.letGo() === "killed")) await this.#reap();
+    // Nothing is left to guard: it ends beside the requests that give the lock back.
+    void this.letGo();
   }
 
   async #reap(): Promise<void> {
@@ -160,14 +179,22 @@ export class Work {
   }
 
   /** Lets the lifeline go. @returns `killed` when it had to kill the command */
-  async letGo(): Promise<"let go" | "killed"> {
+  letGo(): Promise<"let go" | "killed"> {
     const lifeline = this.#lifeline;
     this.#lifeline = null;
-    try {
-      return await (await lifeline?.up)?.done() ?? "let go";
-    } catch {
-      // It never came up.
-      return "let go";
-    }
+    if (lifeline !== null) this.#lettingGo = end(lifeline);
+    return this.#lettingGo;
+  }
+}
+
+async function end(
+  { up, giveUp }: { readonly up: Promise<Lifeline>; giveUp(): void },
+): Promise<"let go" | "killed"> {
+  giveUp();
+  try {
+    return await (await up).done();
+  } catch {
+    // It never came up.
+    return "let go";
   }
 }

@@ -31,6 +31,8 @@ export interface LifelineOptions {
   readonly onDeath: (death: LifelineDeath) => void;
   /** How the lifeline is started; by default this program in its hidden mode. */
   readonly self?: SelfCommand;
+  /** Aborted when it is not wanted any more: one that is not up yet does not come up. One that is up is let go by `done`. */
+  readonly unwanted?: AbortSignal;
 }
 
 /** A helper that has answered and guards the work. */
@@ -96,15 +98,18 @@ function spawnHelper(
 }
 
 /** Starts a helper and waits for its first line. */
-function startHelper(self: SelfCommand): Promise<Helper> {
+function startHelper(self: SelfCommand, unwanted?: AbortSignal): Promise<Helper> {
   return new Promise((resolve, reject) => {
     const child = spawnHelper(self);
     const fail = (why: string) => {
       clearTimeout(timer);
+      unwanted?.removeEventListener("abort", giveUp);
       child.kill("SIGKILL");
       reject(new LifelineError(`the lifeline (${self.command}) did not come up: ${why}`));
     };
     const timer = setTimeout(() => fail(`no answer within ${START_MS / 1000} s`), START_MS);
+    const giveUp = () => fail("it is not wanted any more");
+    unwanted?.addEventListener("abort", giveUp);
     const ended = new Promise<void>((over) => {
       // Not at its "exit": what it said last may still be in the pipe then.
       child.on("close", (code, signal) => {
@@ -123,6 +128,7 @@ function startHelper(self: SelfCommand): Promise<Helper> {
       const [word, value] = line.split(" ");
       if (word === "ready" && helper === null) {
         clearTimeout(timer);
+        unwanted?.removeEventListener("abort", giveUp);
         // Its clock was read before the line arrived: the offset is too small if anything, never too large.
         const offsetMs = value === "shared" ? null : Number(value) - performance.now();
         helper = { child, pid: child.pid ?? 0, offsetMs, answered: 0, killed: false, ended };
@@ -143,7 +149,7 @@ function startHelper(self: SelfCommand): Promise<Helper> {
  */
 export async function startLifeline(options: LifelineOptions): Promise<Lifeline> {
   const self = options.self ?? selfCommand(LIFELINE_MODE, [options.grants.join(",")]);
-  let helper = await startHelper(self);
+  let helper = await startHelper(self, options.unwanted);
   let over = false;
   let group: number | null = null;
   /** When the work must be dead, on the shared clock and on this process's own. */
