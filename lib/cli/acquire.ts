@@ -16,7 +16,7 @@ import { RenewerError, startRenewer } from "../host/renewer.ts";
 import type { State } from "../lock/driver.ts";
 import { runLock, SYSTEM_CLOCK } from "../lock/lock.ts";
 import type { LockClient } from "../lock/lock.ts";
-import { holderOf } from "../lock/rules.ts";
+import { holderOf } from "../lock/queue.ts";
 import type { LockStore } from "../lock/store.ts";
 import { bypassed } from "./bypass.ts";
 import { openStores } from "./connect.ts";
@@ -26,7 +26,7 @@ import { formatDuration } from "./durations.ts";
 import { exitCodeOfSignal, watchEndings } from "./endings.ts";
 import type { EndSignal } from "../host/signals.ts";
 import { CliError, Exit, usage } from "./errors.ts";
-import { addressText, jobFolder, statesOf, usable } from "./job.ts";
+import { addressText, jobFolder, usable } from "./job.ts";
 import type { AcquireOptions } from "./options.ts";
 import type { RenewerJob } from "./renewer_main.ts";
 import { configFor, endOf, tellBy, WaitTeller } from "./take.ts";
@@ -84,7 +84,6 @@ class Acquiring {
   async run(): Promise<number> {
     const { options, context, store } = this;
     usable(() => removeStale(this.#folder));
-    this.#warnOfOwn();
     const config = configFor(options, { work: "steps", onLost: "warn", resumed: null });
     const waits = new WaitTeller(context, options, store, this.address);
     let client: LockClient | null = null;
@@ -129,20 +128,6 @@ class Acquiring {
     } finally {
       endings.stop();
       waits.end();
-    }
-  }
-
-  /** Whoever waits for oneself is told so. */
-  #warnOfOwn(): void {
-    const { options, context, store } = this;
-    const held = statesOf(context, this.#folder, store.object)
-      .filter(({ phase }) => phase === "held");
-    for (const { grant } of held) {
-      context.log.warn(
-        `this job took ${
-          neutral(options.target.lock)
-        } before and did not give it back (grant ${grant}): if it still holds, this one waits for it`,
-      );
     }
   }
 

@@ -2,7 +2,7 @@
 import { Damaged } from "../lock/parse.ts";
 import { standing } from "../lock/people.ts";
 import type { Look } from "../lock/people.ts";
-import { holderOf } from "../lock/rules.ts";
+import { holderOf } from "../lock/queue.ts";
 import { readStates } from "../host/state.ts";
 import type { LockState } from "../host/state.ts";
 import { sessionId, StateError, stateFolder } from "../host/state_folder.ts";
@@ -49,6 +49,17 @@ export function statesOf(context: Context, folder: string, object: string): Lock
     );
   }
   return ours;
+}
+
+/** The grants that this job asked for or holds, as far as its states tell; none where they cannot be read. */
+export function grantsOf(context: Context, folder: string, object: string): string[] {
+  try {
+    return readStates(folder).states.filter((state) => state.object === object)
+      .map(({ grant }) => grant);
+  } catch {
+    context.log.debug("this job's states cannot be read");
+    return [];
+  }
 }
 
 /** What `use` returns; what is wrong with the local state becomes exit 15. */

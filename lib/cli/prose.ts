@@ -3,7 +3,7 @@
  * used to decide anything.
  */
 import type { Holder, LockRecord, Past } from "../lock/record.ts";
-import type { Queued } from "../lock/rules.ts";
+import type { Queued } from "../lock/queue.ts";
 import { formatDuration } from "./durations.ts";
 import { neutral } from "./text.ts";
 

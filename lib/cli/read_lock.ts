@@ -2,8 +2,8 @@
 import { Damaged } from "../lock/parse.ts";
 import { emptyRecord, parseRecord, parseTicket } from "../lock/record.ts";
 import type { Identity, LockRecord } from "../lock/record.ts";
-import { waiting } from "../lock/rules.ts";
-import type { Queued } from "../lock/rules.ts";
+import { waiting } from "../lock/queue.ts";
+import type { Queued } from "../lock/queue.ts";
 import type { LockStore, StoredTicket } from "../lock/store.ts";
 import { CliError, Exit } from "./errors.ts";
 import { describeIdentity, identityMatches } from "./names.ts";

@@ -1,6 +1,6 @@
 /** What is known about a lock, as `status -o json` and `list -o json` give it to programs. */
 import type { Holder, LockRecord, Past } from "../lock/record.ts";
-import type { Queued } from "../lock/rules.ts";
+import type { Queued } from "../lock/queue.ts";
 import { neutral } from "./text.ts";
 
 /** A holder. */

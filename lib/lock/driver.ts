@@ -7,7 +7,7 @@
  * are milliseconds of the client's own monotonic clock.
  */
 import type { Identity, LockRecord, Mode, Order, Ticket } from "./record.ts";
-import type { Queued } from "./rules.ts";
+import type { Queued } from "./queue.ts";
 import type { StoredRecord, StoredTicket, StoreFailureKind } from "./store.ts";
 import type { Sight } from "./observer.ts";
 

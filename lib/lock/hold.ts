@@ -1,36 +1,35 @@
 /** Holding and giving back. */
-import type { Answer, Flight, Hold, Lost } from "./driver.ts";
 import {
   ask,
   at,
   clearAway,
   due,
   finish,
-  isCurrent,
   keepWatching,
-  learn,
-  learnTickets,
   newGrant,
   noteFailure,
   record as knownRecord,
-  stopWatching,
   tell,
 } from "./draft.ts";
 import type { Draft } from "./draft.ts";
+import type { Answer, Flight, Hold, Lost } from "./driver.ts";
+import { beginRelease } from "./give_back.ts";
+import { learn } from "./learn.ts";
+import { holderOf, pastOf } from "./queue.ts";
 import type { Holder } from "./record.ts";
-import { holderOf, isSpent, pastOf, release, renew } from "./rules.ts";
-import type { Queued } from "./rules.ts";
+import { renew } from "./rules.ts";
 
 /** Parts of the TTL, counted from the sending of the last acknowledged renewal. */
 const PART = { renew: 1 / 6, warn: 1 / 2, stop: 2 / 3, kill: 5 / 6 };
+
 /** A hold shorter than this is never watched: taking and giving back are 5 requests in all. */
 const WATCH_AFTER_MS = 1000;
+
 /** How long work has between TERM and KILL when nobody else waits for the deadline to pass. */
 const GRACE_MS = 10_000;
-/** How long giving back is tried at least while the store does not answer. */
-const RELEASE_PATIENCE_MS = 15_000;
 
-function ttl(d: Draft): number {
+/** In milliseconds. */
+export function ttl(d: Draft): number {
   return d.config.ttlMs;
 }
 
@@ -133,17 +132,6 @@ function endIfOver(d: Draft): boolean {
   return true;
 }
 
-/** Gives the lock back, then ends with `result`. */
-export function beginRelease(d: Draft, result: NonNullable<Draft["result"]>): void {
-  d.result = result;
-  if (d.hold?.gone) return finish(d, result);
-  d.phase = "releasing";
-  // Its own write would be news to it before it is answered.
-  stopWatching(d);
-  d.retryAt = d.now;
-  d.leaveUntil = d.now + Math.max(RELEASE_PATIENCE_MS, ttl(d));
-}
-
 /** Warns, stops and kills the work as the deadline comes near. */
 function watchDeadline(d: Draft): void {
   const hold = d.hold;
@@ -200,7 +188,8 @@ function seconds(ms: number): number {
   return Math.round(ms / 1000);
 }
 
-function cause(d: Draft): string {
+/** Why there was no renewal, as far as it is known. */
+export function cause(d: Draft): string {
   if (d.lastFailure !== null) return d.lastFailure.message;
   return d.hold?.pending ? "its renewals were not answered" : "this process did not run";
 }
@@ -247,7 +236,7 @@ export function examineHold(d: Draft, source: "read" | "write" | "event"): void 
 }
 
 /** The record does not name me any more: says why as far as it can be known. */
-function loseEntry(d: Draft, hold: Hold): void {
+export function loseEntry(d: Draft, hold: Hold): void {
   const known = knownRecord(d.known);
   const past = known === null ? undefined : pastOf(known.record, d.grant);
   const lost: Lost = known === null || known.stored.uid !== hold.uid
@@ -329,71 +318,4 @@ export function answerHolding(d: Draft, flight: Flight, answer: Answer): void {
   noteFailure(d, failure);
   const soon = d.now + ttl(d) / 24;
   if (failure.retryAfterMs === undefined) d.retryAt = Math.min(d.retryAt, soon);
-}
-
-/** Gives back: lists, removes me and settles in one write, which names the next. */
-export function decideReleasing(d: Draft): void {
-  const result = d.result ?? { kind: "released" };
-  if (d.leaveUntil !== null && d.flight === null && due(d, d.leaveUntil)) {
-    d.leftBehind = `it could not be given back (${cause(d)})`;
-    return finish(d, result);
-  }
-  clearAway(d);
-  if (d.flight !== null || !due(d, d.retryAt)) return;
-  if (d.known === null || d.mustRead) return ask(d, { kind: "survey" }, { kind: "release" });
-  const known = knownRecord(d.known);
-  const mine = known === null || known.stored.uid !== d.hold?.uid
-    ? undefined
-    : holderOf(known.record, d.grant);
-  if (mine === undefined) return endRelease(d, result);
-  ask(d, { kind: "list" }, { kind: "release" });
-}
-
-/** My entry is not there any more: given back, or taken away before. */
-function endRelease(d: Draft, result: NonNullable<Draft["result"]>): void {
-  const known = knownRecord(d.known);
-  const past = known === null ? undefined : pastOf(known.record, d.grant);
-  const own = past?.outcome === "released" || past?.outcome === "gave_up";
-  if (result.kind === "released" && !own && d.hold !== null) {
-    loseEntry(d, d.hold);
-    return finish(d, { kind: "lost", lost: d.hold?.lost ?? { kind: "gone" } });
-  }
-  finish(d, result);
-}
-
-/** The answers to what was asked while giving back. */
-export function answerReleasing(d: Draft, flight: Flight, answer: Answer): void {
-  const failure = answer.failure;
-  if (failure !== undefined) {
-    if (failure.kind === "refused" || failure.kind === "unusable") {
-      d.leftBehind = `it could not be given back (${failure.message})`;
-      return finish(d, d.result ?? { kind: "released" });
-    }
-    if (failure.kind === "conflict" || failure.kind === "missing") d.mustRead = true;
-    else noteFailure(d, failure);
-    return;
-  }
-  const wrote = answer.record !== undefined && answer.tickets === undefined;
-  if (answer.record !== undefined) {
-    if (!learn(d, answer.record, wrote ? "write" : "read", flight.sentAt) && d.hold?.gone) {
-      return finish(d, d.result ?? { kind: "released" });
-    }
-    // A request of before, or the release itself: what is known now decides.
-    if (wrote) return;
-  }
-  if (answer.tickets === undefined || flight.purpose.kind !== "release") return;
-  const tickets = learnTickets(d, answer.tickets);
-  const known = knownRecord(d.known);
-  if (tickets === null || known === null || d.hold === null) return;
-  if (known.stored.uid !== d.hold.uid) return;
-  if (answer.record === undefined && !isCurrent(d, flight)) return;
-  const next = release(known.record, d.grant, tickets, at(d));
-  if (next === "not_holder") return;
-  d.leftovers = [...d.leftovers, ...spentTickets(next, tickets)];
-  ask(d, { kind: "replace", base: known.stored, next }, { kind: "release" });
-}
-
-function spentTickets(next: Parameters<typeof isSpent>[0], tickets: readonly Queued[]) {
-  return tickets.filter(({ ticket }) => isSpent(next, ticket.grant))
-    .map(({ ticket, uid }) => ({ grant: ticket.grant, uid }));
 }

@@ -7,17 +7,16 @@ import {
   clearAway,
   due,
   finish,
-  learn,
-  learnTicket,
-  learnTickets,
   noteFailure,
   openClaim,
   record as knownRecord,
 } from "./draft.ts";
+import { learn, learnTicket, learnTickets } from "./learn.ts";
 import type { Draft } from "./draft.ts";
 import { enterHold } from "./hold.ts";
-import { bar, holderOf, pastOf, settle } from "./rules.ts";
-import type { Queued } from "./rules.ts";
+import { bar } from "./rules.ts";
+import { holderOf, pastOf, settle } from "./queue.ts";
+import type { Queued } from "./queue.ts";
 
 /** What to do next on the way out. */
 export function decideLeaving(d: Draft): void {

@@ -5,8 +5,9 @@ import { silentAt } from "./observer.ts";
 import type { Sight } from "./observer.ts";
 import { encodeRecord } from "./record.ts";
 import type { LockRecord } from "./record.ts";
-import { call, close, isSpent, remove, settle, unanswered } from "./rules.ts";
-import type { Queued } from "./rules.ts";
+import { call, close, isSpent, settle, unanswered } from "./queue.ts";
+import { remove } from "./rules.ts";
+import type { Queued } from "./queue.ts";
 
 /** Who helps, and what it has seen. */
 export interface Helper {

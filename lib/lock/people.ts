@@ -4,18 +4,9 @@ import { Damaged } from "./parse.ts";
 import { encodeRecord, parseRecord, parseTicket } from "./record.ts";
 import type { Holder, LockRecord } from "./record.ts";
 import { lostBy } from "./resume.ts";
-import {
-  bar,
-  breakHolder,
-  holderOf,
-  inOrder,
-  pastOf,
-  release,
-  remove,
-  renew,
-  waiting,
-} from "./rules.ts";
-import type { Queued } from "./rules.ts";
+import { bar, breakHolder, release, remove, renew } from "./rules.ts";
+import { holderOf, inOrder, pastOf, waiting } from "./queue.ts";
+import type { Queued } from "./queue.ts";
 import { StoreError } from "./store.ts";
 import type { LockStore, StoredRecord } from "./store.ts";
 

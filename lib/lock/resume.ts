@@ -1,10 +1,12 @@
 /** Going on with a grant that another process of this job acquired: to renew it, or to give it back. */
 import type { Answer, Flight, Lost } from "./driver.ts";
-import { ask, due, finish, learn, noteFailure, record as knownRecord } from "./draft.ts";
+import { ask, due, finish, noteFailure, record as knownRecord } from "./draft.ts";
+import { learn } from "./learn.ts";
 import type { Draft } from "./draft.ts";
-import { beginRelease, enterHold } from "./hold.ts";
+import { beginRelease } from "./give_back.ts";
+import { enterHold } from "./hold.ts";
 import type { Past } from "./record.ts";
-import { holderOf, pastOf } from "./rules.ts";
+import { holderOf, pastOf } from "./queue.ts";
 
 /** Finds the grant's entry. */
 export function decideResuming(d: Draft): void {

@@ -1,17 +1,11 @@
 /** The pure step of one client: `(state, event) → (state, effects)`. */
 import type { Config, Effect, Event, Flight, State } from "./driver.ts";
-import { finish, freshState, learn, leave, LEAVE_PATIENCE_MS } from "./draft.ts";
+import { finish, freshState, leave, LEAVE_PATIENCE_MS } from "./draft.ts";
+import { learn } from "./learn.ts";
 import type { Draft } from "./draft.ts";
-import {
-  answerHolding,
-  answerReleasing,
-  beginRelease,
-  decideHolding,
-  decideReleasing,
-  endWork,
-  examineHold,
-} from "./hold.ts";
-import { holderOf } from "./rules.ts";
+import { answerHolding, decideHolding, endWork, examineHold } from "./hold.ts";
+import { answerReleasing, beginRelease, decideReleasing } from "./give_back.ts";
+import { holderOf } from "./queue.ts";
 import { answerLeaving, decideLeaving } from "./leave.ts";
 import { answerResuming, decideResuming } from "./resume.ts";
 import { answerWaiting, decideWaiting } from "./wait.ts";

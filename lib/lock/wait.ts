@@ -1,51 +1,34 @@
 /** Arriving, trying once, and waiting: what a client does until it holds. */
-import { TURN_PATIENCE_MS } from "./driver.ts";
-import type { Answer, Flight } from "./driver.ts";
+import { arrive, claimTime, decideTrying, queueing, sendClaim, tryNoMore } from "./arrive.ts";
 import {
   ask,
-  at,
   backOffConflict,
   clearAway,
   due,
-  finish,
   isCurrent,
   keepWatching,
-  learn,
-  learnTicket,
-  learnTickets,
   leave,
   LEAVE_PATIENCE_MS,
   newGrant,
   noteFailure,
   openClaim,
-  random,
-  readEvery,
   record as knownRecord,
   tell,
 } from "./draft.ts";
 import type { Draft } from "./draft.ts";
+import type { Answer, Flight } from "./driver.ts";
+import { closeCall, decideHelp, embargoed, help, signature } from "./help.ts";
 import { beginHold } from "./hold.ts";
-import { mend } from "./mend.ts";
-import type { Helper } from "./mend.ts";
-import { silentAt } from "./observer.ts";
+import { learn, learnTicket, learnTickets, readEvery } from "./learn.ts";
+import { holderOf, pastOf } from "./queue.ts";
 import { emptyRecord } from "./record.ts";
 import type { LockRecord, Ticket } from "./record.ts";
-import {
-  CALL_STANDS_SECONDS,
-  claim,
-  claimRefusal,
-  hasRoom,
-  holderOf,
-  pastOf,
-  waiting,
-} from "./rules.ts";
-import type { ClaimWay, Queued } from "./rules.ts";
+import { claimRefusal } from "./rules.ts";
 import type { StoredRecord } from "./store.ts";
 
 /** So many claims in a row that came to nothing cost the place. */
 const CLAIMS_IN_PLACE = 2;
-/** A place further back adds so much to the longest random wait before helping, up to a limit. */
-const HELP_SPREAD_MS = { place: 25, most: 2500 };
+
 /** How often my place is looked up for people: this at first, then rarer the longer it is, up to a limit. */
 const POSITION_EVERY_MS = { first: 30_000, most: 300_000 };
 
@@ -211,15 +194,6 @@ function freshTicket(d: Draft): Ticket {
   };
 }
 
-function embargoed(d: Draft): boolean {
-  return d.embargoUntil !== null && !due(d, d.embargoUntil);
-}
-
-/** While nobody knows whether the last holder is at work the lock is as good as held for one that tries once. */
-function tryNoMore(d: Draft): void {
-  if (d.phase === "trying") finish(d, { kind: "busy" });
-}
-
 function decideWithoutRecord(d: Draft): void {
   // One that knows that it has to wait takes its place at once.
   if (d.phase === "arriving" && embargoed(d)) d.phase = queueing(d);
@@ -232,142 +206,6 @@ function decideWithoutRecord(d: Draft): void {
   // A claim of mine that may still land belongs to the record that is gone: it cannot land in another.
   if (openClaim(d) !== null) makeAgain(d, "the record of its claim is gone");
   ask(d, { kind: "create_record", record: emptyRecord(d.config.identity) }, { kind: "create" });
-}
-
-/** How one goes on that cannot hold at once. */
-function queueing(d: Draft): "trying" | "waiting" {
-  return d.config.timeoutMs === 0 ? "trying" : "waiting";
-}
-
-/** A claim that is answered late is worth little: what became of it is found out within its deadline. */
-function claimTime(d: Draft): number {
-  return Math.min(d.config.requestTimeoutMs, d.config.ttlMs / 2);
-}
-
-/** Writes me in. */
-function sendClaim(
-  d: Draft,
-  known: { stored: StoredRecord; record: LockRecord },
-  way: ClaimWay,
-): void {
-  const { holder, mode, ttlMs, description, link } = d.config;
-  const me = {
-    grant: d.grant,
-    holder,
-    mode,
-    ttlSeconds: ttlMs / 1000,
-    waitedSeconds: Math.round(d.now - d.startedAt) / 1000,
-    description,
-    link,
-  };
-  const next = claim(known.record, me, way, known.stored.revision, at(d));
-  if (typeof next === "string") {
-    if (next === "tokens_used_up") {
-      leave(d, { kind: "unusable", message: "the record has no tokens left" }, LEAVE_PATIENCE_MS);
-    }
-    return;
-  }
-  d.claim = {
-    grant: d.grant,
-    base: known.stored,
-    next,
-    firstSentAt: d.now,
-    sendings: 1,
-    open: false,
-  };
-  ask(d, { kind: "replace", base: known.stored, next }, { kind: "claim" }, claimTime(d));
-}
-
-/** What a list of tickets depends on: while it is the same, another list would settle nothing. */
-function signature(record: LockRecord): string {
-  const { holders, turn, capacity, freeze } = record;
-  return JSON.stringify([holders.map(({ grant, mode }) => [grant, mode]), turn, capacity, freeze]);
-}
-
-function helper(d: Draft): Helper {
-  return { grant: d.grant, holder: d.config.holder, sight: d.sight, now: d.now, at: at(d) };
-}
-
-/** Helps the record on where that is needed. @returns true when something was asked for */
-function decideHelp(d: Draft, record: LockRecord): boolean {
-  const reason = reasonToHelp(d, record);
-  if (reason === null) {
-    d.helpAt = null;
-    return false;
-  }
-  const next = d.position <= 1 || reason === "settle";
-  const most = Math.min(HELP_SPREAD_MS.most, HELP_SPREAD_MS.place * d.position);
-  d.helpAt ??= next ? d.now : d.now + random(d) * most;
-  if (!due(d, d.helpAt)) return false;
-  d.helpAt = null;
-  ask(d, reason === "room" ? { kind: "list" } : { kind: "survey" }, { kind: "help" });
-  return true;
-}
-
-function reasonToHelp(d: Draft, record: LockRecord): "settle" | "room" | "look" | null {
-  if (d.mustSettle) return "settle";
-  if (hasRoom(record) && d.settledFor !== signature(record)) return "room";
-  let look = false;
-  for (const { grant, since } of d.sight.turns) {
-    const checked = record.roll_call.open && d.turnsChecked.includes(grant);
-    if (grant !== d.grant && !checked && due(d, since + TURN_PATIENCE_MS)) look = true;
-  }
-  for (const seen of d.sight.holders) if (due(d, silentAt(seen))) look = true;
-  const { call } = d.sight;
-  if (call !== null && due(d, call.since + record.roll_call.stands_seconds * 1000)) {
-    const named = record.roll_call.grants.includes(d.grant);
-    if (!named || d.ticket?.ticket.answered === call.number) look = true;
-  }
-  return look ? "look" : null;
-}
-
-/** Record and tickets are read: does what there is to do. */
-function help(d: Draft, tickets: readonly Queued[]): void {
-  const known = knownRecord(d.known);
-  if (known === null || embargoed(d)) return;
-  d.mustSettle = false;
-  d.settledFor = signature(known.record);
-  d.turnsChecked = known.record.turn;
-  const mending = mend(known.record, tickets, helper(d));
-  if (mending.passedOver.length > 0) {
-    const doomed = mending.passedOver.map(({ ticket, uid, revision }) => ({
-      grant: ticket.grant,
-      uid,
-      revision,
-    }));
-    const left = tickets.filter((queued) => !mending.passedOver.includes(queued));
-    ask(d, { kind: "delete_tickets", tickets: doomed }, { kind: "close", tickets: left });
-    tell(d, "info", mending.told);
-  } else writeMending(d, known.stored, mending);
-}
-
-function writeMending(d: Draft, base: StoredRecord, mending: ReturnType<typeof mend>): void {
-  if (mending.next === null) {
-    d.leftovers = [...d.leftovers, ...mending.spent];
-    return;
-  }
-  d.settledFor = signature(mending.next);
-  ask(d, { kind: "replace", base, next: mending.next }, {
-    kind: "mend",
-    spent: mending.spent,
-    told: mending.told,
-  });
-}
-
-/** The silent are deleted: settles among those that are left and takes the call off. */
-function closeCall(d: Draft, flight: Flight, left: readonly Queued[], answer: Answer): void {
-  const known = knownRecord(d.known);
-  if (known === null || !isCurrent(d, flight) || (answer.undeleted?.length ?? 0) > 0) {
-    // One of them changed, or the record did: it may have answered after all. Everything is read again.
-    d.mustRead = true;
-    d.mustSettle = true;
-    return backOffConflict(d);
-  }
-  d.queueLength = waiting(known.record, left).length;
-  const mending = mend(known.record, left, helper(d));
-  // Somebody else's turn has become stale in the meantime: it has to be deleted first, too.
-  if (mending.passedOver.length === 0) writeMending(d, known.stored, mending);
-  else d.mustSettle = true;
 }
 
 /** The answers to what was asked on the way to the lock. */
@@ -407,60 +245,6 @@ function answerClaim(d: Draft, flight: Flight): void {
   // What the server returned counts, not what was sent.
   if (mine?.state === "held") beginHold(d, mine, flight.sentAt);
   else d.mustRead = true;
-}
-
-/** Record and tickets as they were found on arrival. */
-function arrive(d: Draft, tickets: readonly Queued[]): void {
-  const known = knownRecord(d.known);
-  if (known === null) {
-    d.mustRead = false;
-    return;
-  }
-  const me = { grant: d.grant, mode: d.config.mode };
-  if (!embargoed(d) && claimRefusal(known.record, me, { tickets }) === null) {
-    return sendClaim(d, known, { tickets });
-  }
-  const lost = known.record.turn.some((grant) =>
-    !tickets.some(({ ticket }) => ticket.grant === grant)
-  );
-  d.phase = queueing(d);
-  d.settledFor = null;
-  if (lost && !embargoed(d)) {
-    d.phase = "arriving";
-    d.mustSettle = true;
-    ask(d, { kind: "list" }, { kind: "help" });
-  } else if (d.phase === "waiting") tell(d, "debug", `${tickets.length} wait already`);
-}
-
-/** With `--timeout 0`: stays while what stands looks dead, tries once more, else is done. */
-function decideTrying(d: Draft): void {
-  const known = knownRecord(d.known);
-  if (known === null) return;
-  if (d.tryUntil === null) {
-    const patience = suspicion(d, known.record);
-    d.tryUntil = d.now + patience;
-  }
-  const me = { grant: d.grant, mode: d.config.mode };
-  const open = d.queueLength === 0 && claimRefusal(known.record, me, { tickets: [] }) === null;
-  if (open && d.settledFor === signature(known.record)) {
-    return ask(d, { kind: "look" }, { kind: "arrive" });
-  }
-  if (known.record.turn.length === 0 && !open && suspicion(d, known.record) === 0) {
-    return finish(d, { kind: "busy" });
-  }
-  if (due(d, d.tryUntil)) finish(d, { kind: "busy" });
-}
-
-/** How long it is worth staying to see whether what stands is dead, in milliseconds. 0: it looks alive. */
-function suspicion(d: Draft, record: LockRecord): number {
-  const slack = 1000;
-  const stands = Math.max(CALL_STANDS_SECONDS, record.roll_call.stands_seconds) * 1000;
-  if (record.turn.length > 0) return TURN_PATIENCE_MS + stands + slack;
-  const silent = record.holders.filter((holder) => {
-    const renewed = Date.parse(holder.renewed_at);
-    return !(d.wall - renewed < holder.ttl_seconds * 1000);
-  });
-  return Math.max(0, ...silent.map((holder) => holder.ttl_seconds * 1000 + slack));
 }
 
 function answerTicket(

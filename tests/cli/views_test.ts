@@ -11,7 +11,7 @@ import {
 import { lockJson, statusJson } from "../../lib/cli/views.ts";
 import { emptyRecord } from "../../lib/lock/record.ts";
 import type { Holder, LockRecord, Past, Ticket } from "../../lib/lock/record.ts";
-import type { Queued } from "../../lib/lock/rules.ts";
+import type { Queued } from "../../lib/lock/queue.ts";
 
 const NOW = new Date("2026-01-31T12:03:00Z");
 const before = (seconds: number) => new Date(NOW.getTime() - seconds * 1000).toISOString();

@@ -5,9 +5,10 @@ import { NOTHING_SEEN, see, seeAnew, silentAt } from "../../lib/lock/observer.ts
 import type { Sight } from "../../lib/lock/observer.ts";
 import { mend } from "../../lib/lock/mend.ts";
 import type { Helper } from "../../lib/lock/mend.ts";
-import { settle } from "../../lib/lock/rules.ts";
+import { settle } from "../../lib/lock/queue.ts";
 import { claimant, freeRecord, frozen, granted, queued } from "./rules_model.ts";
-import { call, claim, renew } from "../../lib/lock/rules.ts";
+import { call } from "../../lib/lock/queue.ts";
+import { claim, renew } from "../../lib/lock/rules.ts";
 
 function held(...grants: readonly string[]): LockRecord {
   let record = freeRecord(Math.max(1, grants.length));

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { emptyRecord, encodeRecord, encodeTicket, parseRecord } from "../../lib/lock/record.ts";
 import { breakLock, withdraw } from "../../lib/lock/people.ts";
-import { pastOf } from "../../lib/lock/rules.ts";
+import { pastOf } from "../../lib/lock/queue.ts";
 import type { LockStore } from "../../lib/lock/store.ts";
 import { MemoryCore, memoryStores } from "../../lib/store/memory_store.ts";
 import { queued } from "./rules_model.ts";

@@ -3,21 +3,23 @@ import type { LockRecord } from "../../lib/lock/record.ts";
 import {
   bar,
   breakHolder,
-  call,
   claim,
   claimRefusal,
+  nextToken,
+  release,
+  remove,
+  renew,
+} from "../../lib/lock/rules.ts";
+import {
+  call,
   close,
   hasRoom,
   holderOf,
   inOrder,
-  nextToken,
   pastOf,
-  release,
-  remove,
-  renew,
   settle,
   unanswered,
-} from "../../lib/lock/rules.ts";
+} from "../../lib/lock/queue.ts";
 import { claimant, EXPIRED, freeRecord, frozen, granted, queued } from "./rules_model.ts";
 
 function held(by: string, others: Partial<LockRecord> = {}): LockRecord {

@@ -2,9 +2,11 @@
 import fc from "fast-check";
 import { emptyRecord } from "../../lib/lock/record.ts";
 import type { LockRecord, Mode, Ticket } from "../../lib/lock/record.ts";
-import { bar, breakHolder, call, claim, close, release, remove } from "../../lib/lock/rules.ts";
-import { renew, settle, unanswered, waiting } from "../../lib/lock/rules.ts";
-import type { Queued } from "../../lib/lock/rules.ts";
+import { bar, breakHolder, claim, release, remove } from "../../lib/lock/rules.ts";
+import { call, close } from "../../lib/lock/queue.ts";
+import { renew } from "../../lib/lock/rules.ts";
+import { settle, unanswered, waiting } from "../../lib/lock/queue.ts";
+import type { Queued } from "../../lib/lock/queue.ts";
 
 /** One act of somebody. `pick` chooses among what there is. */
 export interface Act {

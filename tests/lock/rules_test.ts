@@ -2,8 +2,9 @@ import { assert, assertEquals, assertGreater, assertLessOrEqual } from "@std/ass
 import fc from "fast-check";
 import { HISTORY_LENGTH } from "../../lib/lock/record.ts";
 import type { LockRecord, Mode } from "../../lib/lock/record.ts";
-import { CALL_SIZE, claim, inOrder, isSpent, settle, waiting } from "../../lib/lock/rules.ts";
-import type { Queued } from "../../lib/lock/rules.ts";
+import { CALL_SIZE, inOrder, isSpent, settle, waiting } from "../../lib/lock/queue.ts";
+import { claim } from "../../lib/lock/rules.ts";
+import type { Queued } from "../../lib/lock/queue.ts";
 import { acts, claimant, frozen, Model } from "./rules_model.ts";
 import type { Act } from "./rules_model.ts";
 

@@ -1,16 +1,18 @@
-/** Bugs that somebody might make: each an exact text of a file and what stands there instead. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** Bugs that somebody might make: each an exact text that stands in one place of the lock, and what stands there instead. */
 export interface Mutant {
   readonly name: string;
-  readonly file: string;
   readonly from: string;
   readonly to: string;
 }
 
-function inFile(file: string, bugs: readonly [string, string, string][]): Mutant[] {
-  return bugs.map(([name, from, to]) => ({ name, file: `lib/lock/${file}`, from, to }));
+function bugs(list: readonly [string, string, string][]): Mutant[] {
+  return list.map(([name, from, to]) => ({ name, from, to }));
 }
 
-const RULES = inFile("rules.ts", [
+const RULES = bugs([
   [
     "a claim ends the roll call",
     "roll_call: { ...record.roll_call, calls: 0 },",
@@ -74,7 +76,7 @@ const RULES = inFile("rules.ts", [
   ],
 ]);
 
-const DRAFT = inFile("draft.ts", [
+const KNOWING = bugs([
   ["a grant is used again", "  d.grants++;\n", ""],
   [
     "counts go on after an outage",
@@ -103,7 +105,7 @@ const DRAFT = inFile("draft.ts", [
   ],
 ]);
 
-const WAIT = inFile("wait.ts", [
+const WAITING = bugs([
   [
     "a claim found by reading counts from now",
     "const sentAt = d.claim?.firstSentAt ?? d.now - d.config.ttlMs;",
@@ -179,7 +181,7 @@ const WAIT = inFile("wait.ts", [
   ],
 ]);
 
-const HOLD = inFile("hold.ts", [
+const HOLDING = bugs([
   [
     "the deadline counts from the receipt of an answer",
     "        acknowledge(d, flight.sentAt);",
@@ -211,7 +213,7 @@ const HOLD = inFile("hold.ts", [
 ]);
 
 const OTHERS = [
-  ...inFile("leave.ts", [
+  ...bugs([
     [
       "one that gives up does not bar its claim",
       "  if (openClaim(d) !== null) return decideOpenClaim(d);\n",
@@ -228,7 +230,7 @@ const OTHERS = [
       "    return finish(d, result);",
     ],
   ]),
-  ...inFile("observer.ts", [
+  ...bugs([
     [
       "a holder is silent after half of its TTL",
       "seen.since + seen.ttlMs;",
@@ -240,14 +242,14 @@ const OTHERS = [
       "before !== undefined",
     ],
   ]),
-  ...inFile("mend.ts", [
+  ...bugs([
     [
       "a call is closed as soon as it is seen",
       "if (helper.now < seen.since + stands_seconds * 1000) return false;",
       "",
     ],
   ]),
-  ...inFile("step.ts", [
+  ...bugs([
     [
       "clocks that part are not noticed",
       "if (parted <= CLOCK_JUMP_MS) return;",
@@ -259,7 +261,7 @@ const OTHERS = [
       "const longAgo = (sentAt: number) => sentAt - ttlMs * 0;",
     ],
   ]),
-  ...inFile("people.ts", [
+  ...bugs([
     [
       "a waiter is dropped by its ticket alone",
       "        await store.replaceRecord(look.stored, encodeRecord(next));\n      }\n      // The record knows first",
@@ -268,7 +270,6 @@ const OTHERS = [
   ]),
   {
     name: "a late answer to a call overwrites a newer one",
-    file: "lib/store/memory_store.ts",
     from:
       "    const present = demanded(this.readTicket(object, grant), base, `ticket ${grant} of ${object}`);",
     to: "    const present = this.readTicket(object, grant) ?? base;",
@@ -276,4 +277,21 @@ const OTHERS = [
 ];
 
 /** All of them. */
-export const MUTANTS: readonly Mutant[] = [...RULES, ...DRAFT, ...WAIT, ...HOLD, ...OTHERS];
+export const MUTANTS: readonly Mutant[] = [...RULES, ...KNOWING, ...WAITING, ...HOLDING, ...OTHERS];
+
+/**
+ * The file of the project in `root` that a mutant changes.
+ *
+ * Throws when its text does not stand in exactly one place: the code has moved on, and the mutant has to follow.
+ */
+export function placeOf({ name, from }: Mutant, root: string): string {
+  const lock = readdirSync(join(root, "lib/lock")).map((file) => join("lib/lock", file));
+  const places = [...lock, "lib/store/memory_store.ts"].flatMap((file) =>
+    readFileSync(join(root, file), "utf8").split(from).slice(1).map(() => file)
+  );
+  const [place, ...others] = places;
+  if (place === undefined || others.length > 0) {
+    throw new Error(`mutant "${name}": its text stands in ${places.length} places`);
+  }
+  return place;
+}

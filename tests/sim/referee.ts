@@ -2,7 +2,7 @@
 import type { Mode } from "../../lib/lock/record.ts";
 import { parseRecord, parseTicket } from "../../lib/lock/record.ts";
 import type { LockRecord } from "../../lib/lock/record.ts";
-import { isSpent } from "../../lib/lock/rules.ts";
+import { isSpent } from "../../lib/lock/queue.ts";
 import type { StoredRecord } from "../../lib/lock/store.ts";
 import type { Client } from "./client.ts";
 import { OBJECT } from "./network.ts";

@@ -1,0 +1,100 @@
+/** Giving back a hold: one write that names the next. */
+import {
+  ask,
+  at,
+  clearAway,
+  due,
+  finish,
+  isCurrent,
+  noteFailure,
+  record as knownRecord,
+  stopWatching,
+} from "./draft.ts";
+import type { Draft } from "./draft.ts";
+import type { Answer, Flight } from "./driver.ts";
+import { cause, loseEntry, ttl } from "./hold.ts";
+import { learn, learnTickets } from "./learn.ts";
+import { holderOf, isSpent, pastOf } from "./queue.ts";
+import type { Queued } from "./queue.ts";
+import { release } from "./rules.ts";
+
+/** How long giving back is tried at least while the store does not answer. */
+const RELEASE_PATIENCE_MS = 15_000;
+
+/** Gives the lock back, then ends with `result`. */
+export function beginRelease(d: Draft, result: NonNullable<Draft["result"]>): void {
+  d.result = result;
+  if (d.hold?.gone) return finish(d, result);
+  d.phase = "releasing";
+  // Its own write would be news to it before it is answered.
+  stopWatching(d);
+  d.retryAt = d.now;
+  d.leaveUntil = d.now + Math.max(RELEASE_PATIENCE_MS, ttl(d));
+}
+
+/** Gives back: lists, removes me and settles in one write, which names the next. */
+export function decideReleasing(d: Draft): void {
+  const result = d.result ?? { kind: "released" };
+  if (d.leaveUntil !== null && d.flight === null && due(d, d.leaveUntil)) {
+    d.leftBehind = `it could not be given back (${cause(d)})`;
+    return finish(d, result);
+  }
+  clearAway(d);
+  if (d.flight !== null || !due(d, d.retryAt)) return;
+  if (d.known === null || d.mustRead) return ask(d, { kind: "survey" }, { kind: "release" });
+  const known = knownRecord(d.known);
+  const mine = known === null || known.stored.uid !== d.hold?.uid
+    ? undefined
+    : holderOf(known.record, d.grant);
+  if (mine === undefined) return endRelease(d, result);
+  ask(d, { kind: "list" }, { kind: "release" });
+}
+
+/** My entry is not there any more: given back, or taken away before. */
+function endRelease(d: Draft, result: NonNullable<Draft["result"]>): void {
+  const known = knownRecord(d.known);
+  const past = known === null ? undefined : pastOf(known.record, d.grant);
+  const own = past?.outcome === "released" || past?.outcome === "gave_up";
+  if (result.kind === "released" && !own && d.hold !== null) {
+    loseEntry(d, d.hold);
+    return finish(d, { kind: "lost", lost: d.hold?.lost ?? { kind: "gone" } });
+  }
+  finish(d, result);
+}
+
+/** The answers to what was asked while giving back. */
+export function answerReleasing(d: Draft, flight: Flight, answer: Answer): void {
+  const failure = answer.failure;
+  if (failure !== undefined) {
+    if (failure.kind === "refused" || failure.kind === "unusable") {
+      d.leftBehind = `it could not be given back (${failure.message})`;
+      return finish(d, d.result ?? { kind: "released" });
+    }
+    if (failure.kind === "conflict" || failure.kind === "missing") d.mustRead = true;
+    else noteFailure(d, failure);
+    return;
+  }
+  const wrote = answer.record !== undefined && answer.tickets === undefined;
+  if (answer.record !== undefined) {
+    if (!learn(d, answer.record, wrote ? "write" : "read", flight.sentAt) && d.hold?.gone) {
+      return finish(d, d.result ?? { kind: "released" });
+    }
+    // A request of before, or the release itself: what is known now decides.
+    if (wrote) return;
+  }
+  if (answer.tickets === undefined || flight.purpose.kind !== "release") return;
+  const tickets = learnTickets(d, answer.tickets);
+  const known = knownRecord(d.known);
+  if (tickets === null || known === null || d.hold === null) return;
+  if (known.stored.uid !== d.hold.uid) return;
+  if (answer.record === undefined && !isCurrent(d, flight)) return;
+  const next = release(known.record, d.grant, tickets, at(d));
+  if (next === "not_holder") return;
+  d.leftovers = [...d.leftovers, ...spentTickets(next, tickets)];
+  ask(d, { kind: "replace", base: known.stored, next }, { kind: "release" });
+}
+
+function spentTickets(next: Parameters<typeof isSpent>[0], tickets: readonly Queued[]) {
+  return tickets.filter(({ ticket }) => isSpent(next, ticket.grant))
+    .map(({ ticket, uid }) => ({ grant: ticket.grant, uid }));
+}

@@ -1,0 +1,121 @@
+/** Helping a record on: what any waiter does for all of them. */
+import {
+  ask,
+  at,
+  backOffConflict,
+  due,
+  isCurrent,
+  random,
+  record as knownRecord,
+  tell,
+} from "./draft.ts";
+import type { Draft } from "./draft.ts";
+import { TURN_PATIENCE_MS } from "./driver.ts";
+import type { Answer, Flight } from "./driver.ts";
+import { mend } from "./mend.ts";
+import type { Helper } from "./mend.ts";
+import { silentAt } from "./observer.ts";
+import { hasRoom, waiting } from "./queue.ts";
+import type { Queued } from "./queue.ts";
+import type { LockRecord } from "./record.ts";
+import type { StoredRecord } from "./store.ts";
+
+/** A place further back adds so much to the longest random wait before helping, up to a limit. */
+const HELP_SPREAD_MS = { place: 25, most: 2500 };
+
+/** True while it leaves a new record alone, because the one it knew was deleted. */
+export function embargoed(d: Draft): boolean {
+  return d.embargoUntil !== null && !due(d, d.embargoUntil);
+}
+
+/** What a list of tickets depends on: while it is the same, another list would settle nothing. */
+export function signature(record: LockRecord): string {
+  const { holders, turn, capacity, freeze } = record;
+  return JSON.stringify([holders.map(({ grant, mode }) => [grant, mode]), turn, capacity, freeze]);
+}
+
+function helper(d: Draft): Helper {
+  return { grant: d.grant, holder: d.config.holder, sight: d.sight, now: d.now, at: at(d) };
+}
+
+/** Helps the record on where that is needed. @returns true when something was asked for */
+export function decideHelp(d: Draft, record: LockRecord): boolean {
+  const reason = reasonToHelp(d, record);
+  if (reason === null) {
+    d.helpAt = null;
+    return false;
+  }
+  const next = d.position <= 1 || reason === "settle";
+  const most = Math.min(HELP_SPREAD_MS.most, HELP_SPREAD_MS.place * d.position);
+  d.helpAt ??= next ? d.now : d.now + random(d) * most;
+  if (!due(d, d.helpAt)) return false;
+  d.helpAt = null;
+  ask(d, reason === "room" ? { kind: "list" } : { kind: "survey" }, { kind: "help" });
+  return true;
+}
+
+function reasonToHelp(d: Draft, record: LockRecord): "settle" | "room" | "look" | null {
+  if (d.mustSettle) return "settle";
+  if (hasRoom(record) && d.settledFor !== signature(record)) return "room";
+  let look = false;
+  for (const { grant, since } of d.sight.turns) {
+    const checked = record.roll_call.open && d.turnsChecked.includes(grant);
+    if (grant !== d.grant && !checked && due(d, since + TURN_PATIENCE_MS)) look = true;
+  }
+  for (const seen of d.sight.holders) if (due(d, silentAt(seen))) look = true;
+  const { call } = d.sight;
+  if (call !== null && due(d, call.since + record.roll_call.stands_seconds * 1000)) {
+    const named = record.roll_call.grants.includes(d.grant);
+    if (!named || d.ticket?.ticket.answered === call.number) look = true;
+  }
+  return look ? "look" : null;
+}
+
+/** Record and tickets are read: does what there is to do. */
+export function help(d: Draft, tickets: readonly Queued[]): void {
+  const known = knownRecord(d.known);
+  if (known === null || embargoed(d)) return;
+  d.mustSettle = false;
+  d.settledFor = signature(known.record);
+  d.turnsChecked = known.record.turn;
+  const mending = mend(known.record, tickets, helper(d));
+  if (mending.passedOver.length > 0) {
+    const doomed = mending.passedOver.map(({ ticket, uid, revision }) => ({
+      grant: ticket.grant,
+      uid,
+      revision,
+    }));
+    const left = tickets.filter((queued) => !mending.passedOver.includes(queued));
+    ask(d, { kind: "delete_tickets", tickets: doomed }, { kind: "close", tickets: left });
+    tell(d, "info", mending.told);
+  } else writeMending(d, known.stored, mending);
+}
+
+function writeMending(d: Draft, base: StoredRecord, mending: ReturnType<typeof mend>): void {
+  if (mending.next === null) {
+    d.leftovers = [...d.leftovers, ...mending.spent];
+    return;
+  }
+  d.settledFor = signature(mending.next);
+  ask(d, { kind: "replace", base, next: mending.next }, {
+    kind: "mend",
+    spent: mending.spent,
+    told: mending.told,
+  });
+}
+
+/** The silent are deleted: settles among those that are left and takes the call off. */
+export function closeCall(d: Draft, flight: Flight, left: readonly Queued[], answer: Answer): void {
+  const known = knownRecord(d.known);
+  if (known === null || !isCurrent(d, flight) || (answer.undeleted?.length ?? 0) > 0) {
+    // One of them changed, or the record did: it may have answered after all. Everything is read again.
+    d.mustRead = true;
+    d.mustSettle = true;
+    return backOffConflict(d);
+  }
+  d.queueLength = waiting(known.record, left).length;
+  const mending = mend(known.record, left, helper(d));
+  // Somebody else's turn has become stale in the meantime: it has to be deleted first, too.
+  if (mending.passedOver.length === 0) writeMending(d, known.stored, mending);
+  else d.mustSettle = true;
+}

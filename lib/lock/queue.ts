@@ -1,0 +1,161 @@
+/** The queue: who waits, in which order, whose turn it is, and the roll call. Pure functions, as `rules.ts`. */
+import type { Holder, LockRecord, Mode, Past, Ticket } from "./record.ts";
+import { compareRevisions } from "./store.ts";
+
+/** A ticket as it was listed. */
+export interface Queued {
+  readonly ticket: Ticket;
+  readonly uid: string;
+  /** The ticket's own revision: its place, unless it names an `order_revision`. */
+  readonly revision: string;
+}
+
+/** How many grants one roll call names at most. */
+export const CALL_SIZE = 128;
+
+/** How long the first roll call after a claim stands, in seconds. */
+export const CALL_STANDS_SECONDS = 3;
+
+/** How long any roll call stands at most: an overloaded server must not have everybody deleted. */
+export const CALL_STANDS_AT_MOST_SECONDS = 60;
+
+/** Where a ticket stands among those of its priority: the revision that counts for it. */
+export function placeOf(queued: Queued): string {
+  return queued.ticket.order_revision ?? queued.revision;
+}
+
+/** The tickets in queue order: priority (high first), then order key, then the revision that counts. */
+export function inOrder(tickets: readonly Queued[]): Queued[] {
+  return [...tickets].sort((a, b) => {
+    if (a.ticket.priority !== b.ticket.priority) return b.ticket.priority - a.ticket.priority;
+    const [key, other] = [a.ticket.order_key, b.ticket.order_key];
+    if (key !== null && other !== null && key !== other) return key - other;
+    return compareRevisions(placeOf(a), placeOf(b)) || compareRevisions(a.revision, b.revision);
+  });
+}
+
+/** The entry of `grant` among the holders. */
+export function holderOf(record: LockRecord, grant: string): Holder | undefined {
+  return record.holders.find((holder) => holder.grant === grant);
+}
+
+/** What the history says of `grant`. */
+export function pastOf(record: LockRecord, grant: string): Past | undefined {
+  return record.history.find((past) => past.grant === grant);
+}
+
+/** True when `grant` holds or is in the history: a ticket with it is not waiting any more. */
+export function isSpent(record: LockRecord, grant: string): boolean {
+  return holderOf(record, grant) !== undefined || pastOf(record, grant) !== undefined;
+}
+
+/** The tickets that wait, in queue order: all but the spent. */
+export function waiting(record: LockRecord, tickets: readonly Queued[]): Queued[] {
+  const spent = new Set(record.holders.map((holder) => holder.grant));
+  for (const past of record.history) spent.add(past.grant);
+  return inOrder(tickets.filter((queued) => !spent.has(queued.ticket.grant)));
+}
+
+/** True when one more of `mode` may hold beside those of `taken`. */
+export function fitsBeside(taken: readonly Mode[], mode: Mode, capacity: number): boolean {
+  const exclusive = taken.filter((other) => other === "exclusive").length;
+  if (mode === "shared") return exclusive === 0;
+  return exclusive === taken.length && exclusive < capacity;
+}
+
+/** The modes of all entries: whatever their state, they fill their places. */
+export function modesHeld(record: LockRecord): Mode[] {
+  return record.holders.map((holder) => holder.mode);
+}
+
+/**
+ * True when a settle might name somebody: more room than turns, as far as the record alone can tell (it does not
+ * know the modes of the turns, so it takes them for exclusive ones).
+ */
+export function hasRoom(record: LockRecord): boolean {
+  if (record.freeze !== null) return false;
+  const taken = modesHeld(record);
+  if (taken.includes("shared")) return record.turn.length === 0;
+  return taken.length + record.turn.length < record.capacity;
+}
+
+/**
+ * Names in `turn` the first tickets that fit into what is free, stopping at the first that does not: nobody overtakes.
+ *
+ * A turn whose ticket does not wait any more, or that no longer fits (the last in order first), is taken off; any
+ * other is left, else each newcomer of a higher priority would take it back before it is claimed.
+ */
+export function settle(record: LockRecord, tickets: readonly Queued[]): LockRecord {
+  const queue = waiting(record, tickets);
+  if (record.freeze !== null) return { ...record, turn: [], roll_call: callOver(record) };
+  const taken = modesHeld(record);
+  const turn: string[] = [];
+  const named = new Set(record.turn);
+  for (const { ticket } of queue) {
+    if (!named.has(ticket.grant) || !fitsBeside(taken, ticket.mode, record.capacity)) continue;
+    taken.push(ticket.mode);
+    turn.push(ticket.grant);
+  }
+  const kept = new Set(turn);
+  for (const { ticket } of queue) {
+    if (kept.has(ticket.grant)) continue;
+    if (!fitsBeside(taken, ticket.mode, record.capacity)) break;
+    taken.push(ticket.mode);
+    turn.push(ticket.grant);
+  }
+  const order = new Map(queue.map(({ ticket }, index) => [ticket.grant, index]));
+  turn.sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
+  return { ...record, turn, roll_call: queue.length === 0 ? callOver(record) : record.roll_call };
+}
+
+function callOver(record: LockRecord): LockRecord["roll_call"] {
+  return record.roll_call.open
+    ? { ...record.roll_call, open: false, grants: [] }
+    : record.roll_call;
+}
+
+/** The record with a roll call that names the first of those who wait. Changes nothing while one stands. */
+export function call(record: LockRecord, tickets: readonly Queued[]): LockRecord {
+  if (record.roll_call.open) return record;
+  const grants = waiting(record, tickets).slice(0, CALL_SIZE).map(({ ticket }) => ticket.grant);
+  if (grants.length === 0) return record;
+  const { number, calls } = record.roll_call;
+  const stands = Math.min(
+    CALL_STANDS_AT_MOST_SECONDS,
+    CALL_STANDS_SECONDS * 2 ** Math.min(calls, 8),
+  );
+  return {
+    ...record,
+    roll_call: {
+      ...record.roll_call,
+      number: number + 1,
+      open: true,
+      stands_seconds: stands,
+      calls: calls + 1,
+      grants,
+    },
+  };
+}
+
+/**
+ * Who is passed over when the standing call is closed: the called tickets without an answer to it, and those of `stale`,
+ * whose own turn was seen unclaimed for the claim timeout (an answer does not protect one that cannot claim).
+ */
+export function unanswered(
+  record: LockRecord,
+  tickets: readonly Queued[],
+  stale: readonly string[],
+): Queued[] {
+  if (!record.roll_call.open) return [];
+  const called = new Set(record.roll_call.grants);
+  const number = record.roll_call.number;
+  return waiting(record, tickets).filter(({ ticket }) =>
+    (called.has(ticket.grant) && ticket.answered !== number) ||
+    (record.turn.includes(ticket.grant) && stale.includes(ticket.grant))
+  );
+}
+
+/** The record with its call taken off, settled among the tickets that are left. */
+export function close(record: LockRecord, tickets: readonly Queued[]): LockRecord {
+  return settle({ ...record, roll_call: callOver(record) }, tickets);
+}
