@@ -123,7 +123,7 @@ export function renewOptions(asked: Asked): RenewOptions {
 }
 
 /** The `run`s around this command, by the variables that they give to theirs. */
-function enclosingOf(env: Env): Enclosing {
+export function enclosingOf(env: Env): Enclosing {
   const grants = (variable: string) =>
     (env[variable] ?? "").split(",").map((grant) => grant.trim()).filter((grant) => grant !== "");
   return {

@@ -1,6 +1,7 @@
 /** Taking a lock, as `run` and `acquire` do: from their options to a client of the lock, and from its end to an exit code. */
 import { randomBytes, randomInt } from "node:crypto";
 import type { Config, Lost, Result, State } from "../lock/driver.ts";
+import type { Holder } from "../lock/record.ts";
 import type { LockStore } from "../lock/store.ts";
 import type { Address } from "./connect.ts";
 import type { Context } from "./context.ts";
@@ -11,6 +12,7 @@ import type { Level, Logger } from "./log.ts";
 import { howToLook } from "./look.ts";
 import type { TakeOptions } from "./options.ts";
 import { waitLine } from "./prose.ts";
+import { enclosingOf } from "./resolve.ts";
 import { neutral } from "./text.ts";
 
 /** What `run` and `acquire` ask of the lock differently. */
@@ -89,6 +91,7 @@ export class WaitTeller {
       for (const line of howToLook(this.options.target.object, this.address)) {
         this.context.log.info(line);
       }
+      void this.#warnOfOwn(record?.holders ?? []);
     }
     if (!record) return this.#line.update("waiting: there is no record yet", "none");
     const { text, key } = waitLine(
@@ -103,6 +106,27 @@ export class WaitTeller {
     );
     const away = state.outage && state.lastFailure !== null ? " (the store does not answer)" : "";
     this.#line.update(`${text}${away}`, `${key}${away}`);
+  }
+
+  /** Whoever waits for oneself is told so. */
+  async #warnOfOwn(holders: readonly Holder[]): Promise<void> {
+    const { context, address, store, options } = this;
+    const lock = neutral(options.target.lock);
+    // Loaded here, as most never wait.
+    const { grantsOf, jobFolder } = await import("./job.ts");
+    const around = enclosingOf(context.env).grants;
+    const own = grantsOf(context, jobFolder(context, address), store.object);
+    for (const { grant } of holders) {
+      if (around.includes(grant)) {
+        context.log.warn(
+          `the run around this command holds ${lock} (grant ${grant}) and waits for this one to end: neither goes on before the other`,
+        );
+      } else if (own.includes(grant)) {
+        context.log.warn(
+          `this job holds ${lock} already (grant ${grant}): this one waits until that is given back`,
+        );
+      }
+    }
   }
 
   /** Takes the line away. */

@@ -96,6 +96,18 @@ Deno.test("inside, verify and renew know what is held, in nested runs too", asyn
   assertEquals(stdout, "outer 0\nouter 0\ninner 0\ninner 0\nother 14\nother 14\n");
 });
 
+Deno.test("a run that waits for the one around it, or for its job's own acquire, is told so", async () => {
+  await using sandbox = await Sandbox.create();
+  const inner = sandbox.line("run", "a", "--timeout", "1s", "--", "true");
+  const nested = await sandbox.run(["run", "a", "--", ...inner]);
+  assertEquals(nested.code, 10);
+  assertStringIncludes(nested.stderr, "the run around this command holds a");
+  await sandbox.run(["acquire", "a", "--no-renew"]);
+  const own = await sandbox.run(["run", "a", "--timeout", "1s", "--", "true"]);
+  assertEquals(own.code, 10);
+  assertStringIncludes(own.stderr, "this job holds a already");
+});
+
 Deno.test("inside, verify tells of a lock that was lost without a trace", async () => {
   await using sandbox = await Sandbox.create();
   const self = sandbox.line().map((word) => `'${word}'`).join(" ");
