@@ -16,7 +16,7 @@ import { RenewerError, startRenewer } from "../host/renewer.ts";
 import type { State } from "../lock/driver.ts";
 import { runLock, SYSTEM_CLOCK } from "../lock/lock.ts";
 import type { LockClient } from "../lock/lock.ts";
-import { holderOf } from "../lock/rules.ts";
+import { holderOf } from "../lock/queue.ts";
 import type { LockStore } from "../lock/store.ts";
 import { bypassed } from "./bypass.ts";
 import { openStores } from "./connect.ts";

@@ -2,7 +2,7 @@
 import { Damaged } from "../lock/parse.ts";
 import { standing } from "../lock/people.ts";
 import type { Look } from "../lock/people.ts";
-import { holderOf } from "../lock/rules.ts";
+import { holderOf } from "../lock/queue.ts";
 import { readStates } from "../host/state.ts";
 import type { LockState } from "../host/state.ts";
 import { sessionId, StateError, stateFolder } from "../host/state_folder.ts";
