@@ -200,7 +200,7 @@ export function keepWatching(d: Draft): void {
 export function clearAway(d: Draft): void {
   if (d.clearing !== null || d.leftovers.length === 0) return;
   d.ids++;
-  d.clearing = d.ids;
+  d.clearing = { id: d.ids, tickets: d.leftovers };
   d.effects.push({
     kind: "request",
     id: d.ids,

@@ -240,7 +240,8 @@ export interface State {
   /** Until then it leaves a new record alone, because the old one was deleted. */
   readonly embargoUntil: number | null;
   readonly flight: Flight | null;
-  readonly clearing: number | null;
+  /** The deletions under way beside everything else. */
+  readonly clearing: { readonly id: number; readonly tickets: readonly DoomedTicket[] } | null;
   readonly leftovers: readonly DoomedTicket[];
   /** Grants of tickets that may still be made by a request nobody waits for. */
   readonly strays: readonly string[];

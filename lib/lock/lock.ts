@@ -45,6 +45,8 @@ export interface LockClient {
 
 /** How many tickets are deleted at the same time. */
 const DELETES_AT_ONCE = 8;
+/** How long the end waits for deletions of tickets that nobody waits for, in milliseconds: others find them, too. */
+const LAST_CLEARING_MS = 2000;
 /** The longest timer that the runtimes take. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -59,6 +61,7 @@ export function runLock(
   let timer: ReturnType<typeof setTimeout> | undefined;
   let watch: Watch | undefined;
   let stepping = false;
+  let lastWait: ReturnType<typeof setTimeout> | undefined;
   const queue: Happening[] = [];
   const ended = Promise.withResolvers<State>();
 
@@ -87,7 +90,9 @@ export function runLock(
       timer = setTimeout(() => dispatch({ kind: "tick" }), wait);
     }
     actions.changed(state);
-    if (state.phase === "over" && state.clearing === null) ended.resolve(state);
+    if (state.phase !== "over") return;
+    if (state.clearing === null) ended.resolve(state);
+    else lastWait ??= setTimeout(() => ended.resolve(state), LAST_CLEARING_MS);
   }
 
   function carryOut(effect: Effect): void {
@@ -136,6 +141,7 @@ export function runLock(
     send: dispatch,
     over: ended.promise.finally(() => {
       clearTimeout(timer);
+      clearTimeout(lastWait);
       watch?.close();
     }),
   };

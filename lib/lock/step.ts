@@ -1,6 +1,6 @@
 /** The pure step of one client: `(state, event) → (state, effects)`. */
 import type { Config, Effect, Event, Flight, State } from "./driver.ts";
-import { finish, freshState, leave, LEAVE_PATIENCE_MS } from "./draft.ts";
+import { clearAway, finish, freshState, leave, LEAVE_PATIENCE_MS } from "./draft.ts";
 import { learn } from "./learn.ts";
 import type { Draft } from "./draft.ts";
 import { answerHolding, decideHolding, endWork, examineHold } from "./hold.ts";
@@ -107,9 +107,12 @@ function takeAnswer(
   d: Draft,
   { id, answer }: Extract<Event["what"], { kind: "answer" }>,
 ): void {
-  if (id === d.clearing) {
-    // What could not be deleted does not wait, so whoever settles next tries again.
+  if (id === d.clearing?.id) {
+    // What could not be deleted is deleted when a list shows that it still stands.
+    const left = answer.undeleted ?? d.clearing.tickets.map(({ grant }) => grant);
+    d.strays = [...d.strays, ...left];
     d.clearing = null;
+    if (d.phase === "over") clearAway(d);
     return;
   }
   if (d.flight === null || d.flight.id !== id) return;

@@ -71,8 +71,9 @@ export function decideWaiting(d: Draft): void {
 /** How long the next request may take: before the first good answer, no longer than that is waited for. */
 function patience(d: Draft): number {
   const limit = contactUntil(d) - d.now;
+  // So that one that hangs is not all that is tried.
   return d.firstGoodAt === null
-    ? Math.min(d.config.requestTimeoutMs, limit)
+    ? Math.min(d.config.requestTimeoutMs / 2, limit)
     : d.config.requestTimeoutMs;
 }
 

@@ -27,7 +27,7 @@ class Alone {
     this.state = frozen(after.state);
     this.effects = after.effects;
     for (const effect of after.effects) {
-      if (effect.kind === "request" && effect.id !== this.state.clearing) this.asked = effect;
+      if (effect.kind === "request" && effect.id !== this.state.clearing?.id) this.asked = effect;
     }
     return this;
   }
