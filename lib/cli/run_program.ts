@@ -44,7 +44,9 @@ export async function runProgram(args: readonly string[], edges: Edges): Promise
     const code = await execute(contextOf(edges, ci, log));
     await stdout.flush(Infinity);
     if (stdout.failure === null || code !== Exit.done) return code;
-    log.error(`cannot write the result to stdout: ${stdout.failure}`);
+    log.error(
+      `cannot write the result to stdout: ${stdout.failure} (what was asked for is done all the same)`,
+    );
     return Exit.bug;
   } catch (error) {
     log.showStatus("");

@@ -179,3 +179,13 @@ Deno.test("without renewals the hold lasts one TTL, and renew makes it longer", 
   assertEquals((await sandbox.run(["release", "a"])).code, 0);
   assertEquals((await sandbox.run(["renew", "a"])).code, 14);
 });
+
+Deno.test("a result that cannot be written is exit 1, and says that the lock is held all the same", async () => {
+  await using sandbox = await Sandbox.create();
+  const { code, stderr } = await sandbox.run(["acquire", "a", "--no-renew"], {
+    by: ["bash", "-c", `"$@" >/dev/full`, "bash"],
+  });
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "done all the same");
+  assertEquals((await sandbox.run(["verify", "a"])).code, 0);
+});
