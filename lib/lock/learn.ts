@@ -196,7 +196,13 @@ export function learnTickets(d: Draft, stored: readonly StoredTicket[]): Queued[
     try {
       const ticket = parseTicket(one.text);
       if (ticket.grant === one.grant) {
-        tickets.push({ ticket, uid: one.uid, revision: one.revision });
+        // Touched by somebody, mine may look younger than it is: I know my place.
+        const touched = ticket.grant === d.grant && ticket.order_revision === null;
+        tickets.push({
+          ticket: touched && d.place !== null ? { ...ticket, order_revision: d.place } : ticket,
+          uid: one.uid,
+          revision: one.revision,
+        });
       }
     } catch (error) {
       if (!(error instanceof Damaged)) throw error;
