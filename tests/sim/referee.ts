@@ -3,6 +3,7 @@ import type { Mode } from "../../lib/lock/record.ts";
 import { parseRecord, parseTicket } from "../../lib/lock/record.ts";
 import type { LockRecord } from "../../lib/lock/record.ts";
 import { isSpent } from "../../lib/lock/queue.ts";
+import { compareRevisions } from "../../lib/lock/store.ts";
 import type { StoredRecord } from "../../lib/lock/store.ts";
 import type { Client } from "./client.ts";
 import { OBJECT } from "./network.ts";
@@ -121,6 +122,9 @@ export class Referee {
       const ticket = parseTicket(stored.text);
       // Somebody touched it, and its waiter has not yet written down which place it had.
       if (ticket.order_revision === null && stored.revision !== made.revision) continue;
+      // It was touched before its waiter, whose create was not answered, ever read it: that place is nowhere any more.
+      const place = ticket.order_revision ?? stored.revision;
+      if (compareRevisions(place, made.revision) > 0) continue;
       if (ticket.priority < newcomer.persona.config.priority) continue;
       throw new Violation(`${grant} overtakes ${stored.grant}`);
     }
