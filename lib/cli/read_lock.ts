@@ -28,6 +28,12 @@ export interface SeenLock {
 export async function readLock(store: LockStore, target: Target): Promise<SeenLock> {
   // The record first: the list of those who wait belongs to it or to a later one.
   const stored = await store.readRecord();
+  if (stored === null && target.by === "object") {
+    throw new CliError(
+      Exit.unusable,
+      `there is no record ${neutral(store.object)}; without --object a lock is found by its name`,
+    );
+  }
   const identity: Identity = target.identity ??
     { scope: "global", owner: "", repository: "", lock: target.lock };
   const record = stored === null ? emptyRecord(identity) : parsed(store.object, stored.text);

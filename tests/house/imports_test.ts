@@ -12,11 +12,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The files of lib/cli that may import from lib/kube. */
-const CONNECTING = ["lib/cli/connect.ts", "lib/cli/doctor.ts"];
+const CONNECTING = ["lib/cli/connect.ts"];
 
 /** The packages that each folder may import; `node:` modules apart. */
 const PACKAGES: Readonly<Record<string, RegExp>> = {
-  kube: /^(@kubernetes\/client-node(\/|$)|(npm:)?js-yaml(@|$))/,
+  kube: /^@kubernetes\/client-node(\/|$)/,
   cli: /^(commander|@commander-js\/extra-typings)$/,
 };
 
