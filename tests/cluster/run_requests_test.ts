@@ -81,17 +81,23 @@ Deno.test("a hand-over is two writes of the record, and those further back ask f
   withLock(async (site) => {
     using work = await startWork(site, "work");
     using next = await startWork(site, "next");
-    const holder = await site.run("holder", work, LONG);
+    const asHolder = { user: "holder", groups: ["system:masters"] };
+    await using proxy = await RequestProxy.to(await site.cluster.kubeconfigFor(asHolder));
+    const holder = await site.run("holder", work, { ...LONG, server: proxy.url });
     await work.begun;
     await site.run("next", next, LONG);
     await site.watches("next");
     await site.run("third", next, LONG);
     await site.watches("third");
+    await site.watches("holder");
     const mark = await site.cluster.auditMark();
+    // It is answered only when there is more news for its watch than its own write.
+    const release = proxy.holdAnswer({ method: "PUT", path: "/secrets/" });
     await work.finish();
-    await holder.end();
     await next.begun;
     await site.outside.queued(1);
+    await release.pass();
+    await holder.end();
     const made = (await requests(site, mark)).map((entry) => `${entry.user}: ${named(entry)}`);
     assertEquals(made, [
       "holder: list leases",

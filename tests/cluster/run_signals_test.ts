@@ -40,7 +40,7 @@ async function holderAndWaiter(
     command: ["sh", "-c", `echo ran > ${site.folder}/ran`],
   }, {
     server: proxy.url,
-    args: ["--request-timeout", "2s"],
+    args: ["--request-timeout", "1s"],
   });
   await site.outside.queued(1);
   await waiter.line("to look at it");
@@ -85,13 +85,28 @@ for (const [signal, code] of SIGNALS) {
       })
     ));
 
+  Deno.test(`${signal} with a claim of a free lock that lands late exits ${code}, and the late one changes nothing`, () =>
+    withLock(async (site) => {
+      assertEquals((await site.call("before", ["run", "deploy", "--", "true"])).code, 0);
+      await using proxy = await RequestProxy.to(site.cluster.kubeconfig);
+      const claim = proxy.holdRequest(CLAIM);
+      const options = { server: proxy.url, args: ["--request-timeout", "1s"] };
+      const run = await site.run("user", { command: ["true"] }, options);
+      await claim.caught;
+      run.kill(signal);
+      assertEquals((await run.end()).code, code);
+      assertEquals(await claim.pass(), 409);
+      await nothingIsLeft(site);
+    }));
+
   Deno.test(`${signal} with a claim whose answer is lost gives the lock back and exits ${code}`, () =>
     withLock((site) =>
       holderAndWaiter(site, async ({ held, waiter, proxy }) => {
-        const claim = proxy.holdAnswer(CLAIM);
+        const claim = proxy.holdRequest(CLAIM);
         await held.finish();
         await claim.caught;
-        await site.held("waiter");
+        proxy.pauseWatches();
+        assertEquals(await claim.lose(), 200);
         waiter.kill(signal);
         assertEquals((await waiter.end()).code, code);
         await nothingIsLeft(site);
@@ -101,7 +116,8 @@ for (const [signal, code] of SIGNALS) {
 
   Deno.test(`${signal} while holding ends the command, gives the lock back and exits ${code}`, () =>
     withLock(async (site) => {
-      using held = await startWork(site, "held", "say begun; sleep 1000");
+      // Not one long sleep: a shell may lose a SIGINT that comes just as it becomes that program.
+      using held = await startWork(site, "held", "say begun; while :; do sleep 0.05; done");
       const holder = await site.run("holder", held);
       await held.begun;
       holder.kill(signal);

@@ -21,6 +21,8 @@ export interface Caught {
   readonly caught: Promise<void>;
   /** Goes on with it. A request whose client has gone is sent all the same, and late. Resolves when it is answered. */
   pass(): Promise<number>;
+  /** Has it carried out, and keeps the answer. Resolves with its status. */
+  lose(): Promise<number>;
   /** Breaks its connection (RST). */
   reset(): void;
 }
@@ -34,10 +36,7 @@ interface Trap {
   readonly caught: (exchange: Exchange) => void;
 }
 
-interface Exchange {
-  readonly pass: () => Promise<number>;
-  readonly reset: () => void;
-}
+type Exchange = Omit<Caught, "caught">;
 
 interface Answer {
   readonly status: number;
@@ -132,6 +131,7 @@ export class RequestProxy implements AsyncDisposable {
         return within(caught.promise, what).then(() => {});
       },
       pass: () => exchange?.pass() ?? Promise.reject(new Error(`no ${what()}`)),
+      lose: () => exchange?.lose() ?? Promise.reject(new Error(`no ${what()}`)),
       reset: () => exchange?.reset(),
     };
   }
@@ -151,12 +151,17 @@ export class RequestProxy implements AsyncDisposable {
     if (asked.url?.includes("watch=")) return this.#watch(asked, answer);
     const reset = () => void asked.socket.resetAndDestroy();
     const done = Promise.withResolvers<number>();
+    let lost = false;
     const stop = (where: Where) =>
       trap?.where !== where ? Promise.resolve() : new Promise<void>((go) =>
         trap.caught({
           pass() {
             go();
             return done.promise;
+          },
+          lose() {
+            lost = true;
+            return this.pass();
           },
           reset,
         })
@@ -165,6 +170,7 @@ export class RequestProxy implements AsyncDisposable {
     const answered = await this.#forward(asked, body).catch(() => undefined);
     if (answered === undefined) return reset();
     const { status, type, body: text } = answered;
+    if (lost) return done.resolve(status);
     await stop("answer");
     answer.writeHead(status, { "content-type": type, "content-length": text.length });
     answer.write(text.subarray(0, text.length / 2));
