@@ -1,4 +1,7 @@
 import process from "node:process";
 import { cliMain } from "./lib/cli/main.ts";
 
-process.exit(await cliMain(process.argv.slice(2)));
+// Should it ever end without having said how it went, that was not well.
+process.exitCode = 1;
+// Not awaited: the bundle is a script, which cannot wait at its top level.
+cliMain(process.argv.slice(2)).then((code) => process.exit(code));

@@ -53,11 +53,15 @@ const changed = (secret: Secret, mark: string) => ({
   metadata: { ...secret.metadata, annotations: { "k8s-lock.dev/bench": `${mark} ${Date.now()}` } },
 });
 
-const [free] = await Promise.all([send("GET", record), send("GET", tickets)]);
-const taken = await send("PUT", record, changed(free, "taken"));
-const code = await new Promise<number | null>((resolve) =>
-  spawn(command, args, { stdio: "inherit", detached: true }).on("exit", resolve)
-);
-await send("GET", tickets);
-await send("PUT", record, changed(taken, "free"));
-process.exit(code ?? 1);
+async function main(): Promise<number | null> {
+  const [free] = await Promise.all([send("GET", record), send("GET", tickets)]);
+  const taken = await send("PUT", record, changed(free, "taken"));
+  const code = await new Promise<number | null>((resolve) =>
+    spawn(command, args, { stdio: "inherit", detached: true }).on("exit", resolve)
+  );
+  await send("GET", tickets);
+  await send("PUT", record, changed(taken, "free"));
+  return code;
+}
+
+main().then((code) => process.exit(code ?? 1));

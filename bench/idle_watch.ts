@@ -13,13 +13,15 @@ const [path = "", namespace = "", secret = ""] = process.argv.slice(2);
 const config = new KubeConfig();
 config.loadFromFile(path);
 const options: RequestOptions = {};
-await config.applyToHTTPSOptions(options);
 const server = config.getCurrentCluster()?.server;
 const query = `watch=1&allowWatchBookmarks=true&fieldSelector=metadata.name=${secret}`;
-https.get(`${server}/api/v1/namespaces/${namespace}/secrets?${query}`, options, (response) => {
-  response.on("data", () => {});
-  response.on("end", () => process.exit(1));
-  if (response.statusCode === 200) console.log("watches");
+config.applyToHTTPSOptions(options).then(() => {
+  const url = `${server}/api/v1/namespaces/${namespace}/secrets?${query}`;
+  https.get(url, options, (response) => {
+    response.on("data", () => {});
+    response.on("end", () => process.exit(1));
+    if (response.statusCode === 200) console.log("watches");
+  });
 });
 // A process whose only work is an idle socket may end early.
 setInterval(() => {}, 60_000);
