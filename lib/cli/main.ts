@@ -1,6 +1,5 @@
 /** The program: from the process's arguments to its exit code. */
 import process from "node:process";
-import { isatty } from "node:tty";
 import type { Output } from "./output.ts";
 
 /** How long the last lines of the log may take to be written at the end, in milliseconds. */
@@ -22,6 +21,7 @@ export async function cliMain(args: readonly string[]): Promise<number> {
   }
   if (mode === "__renewer") return (await import("./renewer_main.ts")).renewerMain(rest);
 
+  const { isatty } = await import("node:tty");
   const { openOutput } = await import("./output.ts");
   const { runProgram } = await import("./run_program.ts");
   const stdout = openOutput(1);
