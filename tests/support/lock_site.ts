@@ -87,7 +87,11 @@ export class LockSite implements AsyncDisposable {
   async watches(user: string): Promise<void> {
     const isThere = async () =>
       (await this.audit(this.#mark)).some((one) => one.user === user && one.verb === "watch");
-    while (!await isThere()) await new Promise((resolve) => setTimeout(resolve, 50));
+    const limit = performance.now() + 60_000;
+    while (!await isThere()) {
+      if (performance.now() > limit) throw new Error(`${user} does not watch`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
   }
 
   /** Resolves once `user` holds. */
