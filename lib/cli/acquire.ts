@@ -22,7 +22,7 @@ import { bypassed } from "./bypass.ts";
 import { openStores } from "./connect.ts";
 import type { Address, OpenStores } from "./connect.ts";
 import type { Context } from "./context.ts";
-import { formatDuration } from "./durations.ts";
+import { afterWait, formatDuration } from "./durations.ts";
 import { exitCodeOfSignal, watchEndings } from "./endings.ts";
 import type { EndSignal } from "../host/signals.ts";
 import { CliError, Exit, usage } from "./errors.ts";
@@ -151,7 +151,7 @@ class Acquiring {
   #released(): CliError {
     return new CliError(
       Exit.terminated,
-      `gave up ${neutral(this.options.target.lock)}: a release of this job has begun`,
+      `gave up waiting for ${neutral(this.options.target.lock)}: a release of this job has begun`,
     );
   }
 
@@ -298,8 +298,8 @@ class Acquiring {
     if (options.output === "json") context.stdout(JSON.stringify(got));
     else {
       context.stdout(
-        `${neutral(got.lock)}: held with token ${got.token}, grant ${got.grant}, after ${
-          formatDuration(waited * 1000)
+        `${neutral(got.lock)}: held with token ${got.token}, grant ${got.grant}${
+          afterWait(waited * 1000)
         }`,
       );
     }
@@ -319,8 +319,8 @@ class Acquiring {
     );
     addToSummary(
       context.env,
-      `**${escapeMarkdown(neutral(got.lock))}**: held with token ${got.token} after ${
-        formatDuration(waited * 1000)
+      `**${escapeMarkdown(neutral(got.lock))}**: held with token ${got.token}${
+        afterWait(waited * 1000)
       }`,
     );
     this.#tellLimits();

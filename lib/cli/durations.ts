@@ -63,15 +63,21 @@ function exact(milliseconds: number): string {
   return milliseconds % 1000 === 0 ? `${milliseconds / 1000}s` : `${milliseconds}ms`;
 }
 
-/** A duration for people, rounded down to what they care about: `0 s`, `41 s`, `3 min`, `2 h 5 min`, `3 d 4 h`. */
+/** A duration for people, rounded down to what they care about: `less than 1 s`, `41 s`, `3 min`, `2 h 5 min`, `3 d 4 h`. */
 export function formatDuration(milliseconds: number): string {
-  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  const seconds = Math.floor(milliseconds / 1000);
+  if (seconds < 1) return "less than 1 s";
   if (seconds < 60) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return `${minutes} min`;
   const hours = Math.floor(minutes / 60);
   if (hours < 24) return withRest(hours, "h", minutes % 60, "min");
   return withRest(Math.floor(hours / 24), "d", hours % 24, "h");
+}
+
+/** `, after 3 s` of a wait; nothing where there was none to speak of. */
+export function afterWait(milliseconds: number): string {
+  return milliseconds < 1000 ? "" : `, after ${formatDuration(milliseconds)}`;
 }
 
 function withRest(whole: number, unit: string, rest: number, restUnit: string): string {

@@ -74,7 +74,7 @@ export function whyNobodyMoves(
       : queue === "not listed"
       ? "the next one's turn"
       : "the turn of one who has gone";
-    const since = observed.turnMs === null || grant !== record.turn[0]
+    const since = observed.turnMs === null || observed.turnMs < 1000 || grant !== record.turn[0]
       ? ""
       : ` since ${formatDuration(observed.turnMs)}`;
     lines.push(`it is ${whose}${since}`);
@@ -95,18 +95,23 @@ export function statusText(
   queue: readonly Queued[],
   wall: Date,
 ): readonly string[] {
-  const lines = [`${neutral(record.identity.lock)} (${object}), last token ${record.last_token}`];
+  const name = `${neutral(record.identity.lock)} (${object})`;
+  const lines = [record.last_token === 0 ? name : `${name}, last token ${record.last_token}`];
   if (record.capacity !== 1) lines.push(`  up to ${record.capacity} holders`);
-  for (const line of whyNobodyMoves(record, queue, wall)) lines.push(`  ${line}`);
+  for (const line of whyNobodyMoves(record, queue, wall)) {
+    // Such as after a slip in the name: "free" alone would hide it.
+    const unused = line === "free" && record.last_token === 0;
+    lines.push(unused ? "  free: nobody has held it yet" : `  ${line}`);
+  }
   for (const holder of record.holders) {
-    lines.push(...details(`    ${neutral(holder.grant)}, token ${holder.token}`, holder));
+    lines.push(...details(`    grant ${neutral(holder.grant)}, token ${holder.token}`, holder));
   }
   if (queue.length > 0) lines.push(`  ${queue.length} in line:`);
   queue.forEach(({ ticket }, index) => {
     const since = forSoLong(ticket.waiting_since, wall);
     const turn = record.turn.includes(ticket.grant) ? ", its turn" : "";
     lines.push(`    ${index + 1}. ${neutral(ticket.holder)}${since}${turn}`);
-    lines.push(...details(`       ${neutral(ticket.grant)}`, ticket));
+    lines.push(...details(`       grant ${neutral(ticket.grant)}`, ticket));
   });
   if (record.history.length > 0) lines.push("  before:");
   for (const past of record.history) lines.push(`    ${describePast(past, wall)}`);
@@ -142,7 +147,7 @@ export function describePast(past: Past, wall: Date): string {
       past.reason ? ` (${neutral(past.reason)})` : ""
     }${ago === null ? "" : ` ${formatDuration(ago)} ago`}`,
     heldMs === null ? "never held" : `held ${formatDuration(heldMs)}`,
-    `waited ${formatDuration(past.waited_seconds * 1000)}`,
+    ...(past.waited_seconds < 1 ? [] : [`waited ${formatDuration(past.waited_seconds * 1000)}`]),
   ].join(", ");
 }
 
@@ -192,6 +197,22 @@ export function medianHoldMs(history: readonly Past[]): number | null {
   return holds[Math.floor((holds.length - 1) / 2)] ?? null;
 }
 
+/**
+ * A guess of what is left of a wait, by how long the last holders held: `about 4 min to go, by the last holds`; null when there is
+ * nothing to say.
+ */
+function guess(record: LockRecord, { grant, position }: WaitPlace, wall: Date): string | null {
+  const median = medianHoldMs(record.history);
+  if (median === null || record.freeze !== null || record.turn.includes(grant)) return null;
+  const heldMs = record.holders.map((holder) => age(holder.acquired_at, wall) ?? 0);
+  const longest = Math.max(0, ...heldMs);
+  const isFull = record.holders.length >= record.capacity;
+  const rounds = Math.ceil(position / record.capacity);
+  const leftMs = (isFull ? Math.max(0, median - longest) : 0) + (rounds - 1) * median;
+  if (leftMs >= 1000) return `about ${formatDuration(leftMs)} to go, by the last holds`;
+  return isFull && longest > median ? "held longer than usual" : null;
+}
+
 /** A line about a wait, and what of it counts as a change; see `StatusLine`. */
 export interface WaitLine {
   readonly text: string;
@@ -209,10 +230,11 @@ export interface WaitPlace {
 /** What one who waits is told: who holds, since when, their link; its place; a guess of what is left. */
 export function waitLine(
   record: LockRecord,
-  { grant, position, length }: WaitPlace,
+  place: WaitPlace,
   wall: Date,
   observed: Observed = NOTHING_OBSERVED,
 ): WaitLine {
+  const { grant, position, length } = place;
   const link = record.holders.map((holder) => neutral(holder.link)).find((text) => text !== "");
   const why = record.turn.includes(grant)
     ? ["it is my turn"]
@@ -222,12 +244,8 @@ export function waitLine(
     ...(link === undefined ? [] : [link]),
     `place ${position} of ${length}`,
   ];
-  const median = medianHoldMs(record.history);
-  if (median !== null && record.freeze === null) {
-    parts.push(
-      `about ${formatDuration(median * position / record.capacity)} to go, by the last holds`,
-    );
-  }
+  const left = guess(record, place, wall);
+  if (left !== null) parts.push(left);
   const key = JSON.stringify([
     record.holders.map((holder) => [holder.grant, holder.state]),
     record.turn,

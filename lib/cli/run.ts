@@ -11,7 +11,7 @@ import { bypassed } from "./bypass.ts";
 import { openStores } from "./connect.ts";
 import type { OpenStores } from "./connect.ts";
 import type { Context } from "./context.ts";
-import { formatDuration } from "./durations.ts";
+import { afterWait, formatDuration } from "./durations.ts";
 import { exitCodeOfSignal, watchEndings } from "./endings.ts";
 import { CliError, Exit, usage } from "./errors.ts";
 import type { RunOptions } from "./options.ts";
@@ -63,9 +63,7 @@ export async function runCommand(
       waits.end();
       const waited = state.now - state.startedAt;
       log.info(
-        `holds ${neutral(options.target.lock)} with token ${state.hold?.token}, after ${
-          formatDuration(waited)
-        }`,
+        `holds ${neutral(options.target.lock)} with token ${state.hold?.token}${afterWait(waited)}`,
         { lock: options.target.lock, grant: state.grant, token: state.hold?.token ?? 0 },
       );
       // What still runs keeps the place until its TTL is over: it is not given back.
@@ -139,7 +137,11 @@ function ended(
     return said(
       exitCodeOfSignal(signal),
       "k8s-lock",
-      `ended by ${signal}; ${neutral(options.target.lock)} is given back`,
+      began === null
+        ? `ended by ${signal} while waiting for ${
+          neutral(options.target.lock)
+        }; its place is given back`
+        : `ended by ${signal}; ${neutral(options.target.lock)} is given back`,
     );
   }
   if (end.code !== Exit.done) return said(end.code, "k8s-lock", end.message);

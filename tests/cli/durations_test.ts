@@ -74,8 +74,9 @@ Deno.test("hours, minutes and seconds add up, whatever they are", () => {
 
 for (
   const [ms, text] of [
-    [-5, "0 s"],
-    [999, "0 s"],
+    [-5, "less than 1 s"],
+    [999, "less than 1 s"],
+    [1000, "1 s"],
     [41_900, "41 s"],
     [60_000, "1 min"],
     [3_599_000, "59 min"],

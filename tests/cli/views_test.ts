@@ -187,7 +187,10 @@ Deno.test("a holder that is silent can be passed over when its TTL is over", () 
 });
 
 Deno.test("a holder whose clock is ahead was heard of just now", () => {
-  assertStringIncludes(describeHolder({ ...HOLDER, renewed_at: before(-3600) }, NOW), "0 s ago");
+  assertStringIncludes(
+    describeHolder({ ...HOLDER, renewed_at: before(-3600) }, NOW),
+    "less than 1 s ago",
+  );
 });
 
 Deno.test("a broken holder says by whom and why", () => {
@@ -204,6 +207,10 @@ Deno.test("what is waited for is said: freeze, turn, roll call, or nothing", () 
     whyNobodyMoves(lock({ holders: [], turn: ["g2"] }), [ticket("g2")], NOW, { turnMs: 1000 }),
     ["it is waiter g2's turn since 1 s"],
   );
+  assertEquals(
+    whyNobodyMoves(lock({ holders: [], turn: ["g2"] }), [ticket("g2")], NOW, { turnMs: 999 }),
+    ["it is waiter g2's turn"],
+  );
   const call = { number: 1, open: true, stands_seconds: 3, calls: 1, grants: ["g2"] };
   assertMatch(
     whyNobodyMoves(lock({ holders: [], roll_call: call }), [ticket("g2")], NOW).join(),
@@ -212,15 +219,35 @@ Deno.test("what is waited for is said: freeze, turn, roll call, or nothing", () 
   assertEquals(whyNobodyMoves(lock({ holders: [] }), [], NOW), ["free"]);
 });
 
-Deno.test("the guess of a wait is the median hold times the place", () => {
+Deno.test("a lock that nobody has held yet says so, as its name may be a slip", () => {
+  assertEquals(
+    statusText("secret/ci/k8s-lock-x", lock({ holders: [], last_token: 0 }), [], NOW),
+    ["deploy (secret/ci/k8s-lock-x)", "  free: nobody has held it yet"],
+  );
+});
+
+Deno.test("the guess of a wait is what is left of the median hold, and one for each place before", () => {
   const held = (seconds: number): Past => ({ ...PAST, acquired_at: before(400 + seconds) });
   const history = [held(60), held(600), held(120), { ...held(9000), outcome: "expired" as const }];
   assertEquals(medianHoldMs(history), 120_000);
   assertEquals(medianHoldMs([]), null);
-  const line = waitLine(lock({ history }), { grant: "g3", position: 2, length: 2 }, NOW);
+  const line = (heldSeconds: number, position: number, more: Partial<LockRecord> = {}) => {
+    const holders = [{ ...HOLDER, acquired_at: before(heldSeconds) }];
+    return waitLine(lock({ holders, history, ...more }), { grant: "g3", position, length: 2 }, NOW)
+      .text;
+  };
+  const others = "last sign of life 4 s ago, https://ci/42";
   assertEquals(
-    line.text,
-    "waiting for deploy: held by o/r deploy #42 for 3 min, last sign of life 4 s ago, https://ci/42, place 2 of 2, about 4 min to go, by the last holds",
+    line(60, 2),
+    `waiting for deploy: held by o/r deploy #42 for 1 min, ${others}, place 2 of 2, about 3 min to go, by the last holds`,
+  );
+  assertEquals(
+    line(180, 1),
+    `waiting for deploy: held by o/r deploy #42 for 3 min, ${others}, place 1 of 2, held longer than usual`,
+  );
+  assertEquals(
+    line(0, 1, { holders: [], turn: ["g3"] }),
+    "waiting for deploy: it is my turn, place 1 of 2",
   );
 });
 
