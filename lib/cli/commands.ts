@@ -45,6 +45,9 @@ export interface FlagGroup {
   readonly flags: readonly Flag[];
 }
 
+/** An exit code, or several, and what it means. */
+export type ExitLine = readonly [codes: string, meaning: string];
+
 /** One command. */
 export interface CommandSpec {
   readonly name: string;
@@ -53,8 +56,10 @@ export interface CommandSpec {
   readonly usage: string;
   readonly groups: readonly FlagGroup[];
   readonly examples: readonly string[];
-  /** Its own exit codes; 0, 1 and 2 are everybody's. */
-  readonly exitCodes: readonly string[];
+  /** What 0 means. */
+  readonly done?: string;
+  /** Its own exit codes, in their order; 0, 1 and 2 are everybody's. */
+  readonly exitCodes: readonly ExitLine[];
   /** The words that its argument can be, for completion. */
   readonly words: readonly string[];
   /** Reads its options, throwing for what is wrong with them; what is returned does it. */
@@ -67,14 +72,18 @@ export const COMMON: readonly FlagGroup[] = [
   { title: "Log:", flags: Object.values(SPEAKING) },
 ];
 
-const REACHING = [
-  "11  the cluster cannot be reached, or refuses",
-  "15  the record or the local state cannot be used",
+const NOT_IN_TIME: ExitLine = [
+  "10",
+  "did not get the lock in time, or was dropped from the queue by a person",
 ];
-const NOT_IN_TIME = "10  did not get the lock in time, or was dropped from the queue by a person";
-const SIGNALS = "130, 143  ended by SIGINT, SIGTERM; ticket and lock are given back first";
-const LOST = "12  the lock was lost";
-const NOT_HOLDER = "14  this job does not hold the lock and never did";
+const UNREACHABLE: ExitLine = ["11", "the cluster cannot be reached, or refuses"];
+const LOST: ExitLine = ["12", "the lock was lost while this job held it"];
+const NOT_HOLDER: ExitLine = ["14", "this job does not hold the lock and never did"];
+const UNUSABLE: ExitLine = ["15", "the record or the local state cannot be used"];
+const SIGNALS: ExitLine = [
+  "130, 143",
+  "ended by SIGINT, SIGTERM; ticket and lock are given back first",
+];
 
 /** All commands, in the order of help. */
 export function commands(handlers: Handlers): readonly CommandSpec[] {
@@ -99,12 +108,13 @@ function special(handlers: Handlers): readonly CommandSpec[] {
         "k8s-lock run deploy --timeout 15m --max-hold 1h -- make deploy",
         "k8s-lock run backup --local --timeout 0 -- ./backup.sh",
       ],
+      done: "done; else the command's own exit code is passed on (128+N when signal N ended it)",
       exitCodes: [
-        "the command's own, or 128 + N when signal N ended it",
         NOT_IN_TIME,
+        UNREACHABLE,
         LOST,
-        ...REACHING,
-        "126, 127  the command cannot be executed, is not found",
+        UNUSABLE,
+        ["126, 127", "the command cannot be executed, is not found"],
         SIGNALS,
       ],
       words: [],
@@ -123,7 +133,7 @@ function special(handlers: Handlers): readonly CommandSpec[] {
         "k8s-lock acquire deploy --watch-pid $$",
         'k8s-lock acquire staging --no-renew --ttl 2h --description "trying the new cache"',
       ],
-      exitCodes: [NOT_IN_TIME, LOST, ...REACHING, SIGNALS],
+      exitCodes: [NOT_IN_TIME, UNREACHABLE, LOST, UNUSABLE, SIGNALS],
       words: [],
       prepare: prepare(acquireOptions, handlers.acquire),
     },
@@ -133,7 +143,13 @@ function special(handlers: Handlers): readonly CommandSpec[] {
       usage: "<lock> [options]",
       groups: [{ title: "Which hold:", flags: [HOLDING.grant, HOLDING.strict] }],
       examples: ["k8s-lock release deploy", 'k8s-lock release deploy --grant "$GRANT" --strict'],
-      exitCodes: [LOST, `${NOT_HOLDER} (--strict)`, ...REACHING],
+      done: "given back, or there was nothing to give back",
+      exitCodes: [
+        UNREACHABLE,
+        LOST,
+        ["14", "there was nothing to give back (--strict)"],
+        UNUSABLE,
+      ],
       words: [],
       prepare: prepare(releaseOptions, handlers.release),
     },
@@ -146,7 +162,8 @@ function special(handlers: Handlers): readonly CommandSpec[] {
         "k8s-lock verify deploy && ./deploy.sh",
         "k8s-lock verify deploy --token 42",
       ],
-      exitCodes: [`${LOST}: this job held it`, NOT_HOLDER, ...REACHING],
+      done: "this job holds the lock",
+      exitCodes: [UNREACHABLE, LOST, NOT_HOLDER, UNUSABLE],
       words: [],
       prepare: prepare(verifyOptions, handlers.verify),
     },
@@ -156,7 +173,7 @@ function special(handlers: Handlers): readonly CommandSpec[] {
       usage: "<lock> [options]",
       groups: [{ title: "Which hold:", flags: [HOLDING.grant] }],
       examples: ["k8s-lock renew deploy", 'k8s-lock renew deploy --grant "$GRANT"'],
-      exitCodes: [LOST, NOT_HOLDER, ...REACHING],
+      exitCodes: [UNREACHABLE, LOST, NOT_HOLDER, UNUSABLE],
       words: [],
       prepare: prepare(renewOptions, handlers.renew),
     },
@@ -166,7 +183,7 @@ function special(handlers: Handlers): readonly CommandSpec[] {
       usage: "<lock> [options]",
       groups: [{ title: "Result:", flags: [OUTPUT] }],
       examples: ["k8s-lock status deploy", "k8s-lock status deploy --repo acme/shop -o json"],
-      exitCodes: REACHING,
+      exitCodes: [UNREACHABLE, UNUSABLE],
       words: [],
       prepare: prepare(statusOptions, handlers.status),
     },
@@ -176,7 +193,7 @@ function special(handlers: Handlers): readonly CommandSpec[] {
       usage: "[<lock>...] [options]",
       groups: [{ title: "Result:", flags: [OUTPUT] }],
       examples: ["k8s-lock list", "k8s-lock list -n ci -o json"],
-      exitCodes: REACHING,
+      exitCodes: [UNREACHABLE, UNUSABLE],
       words: [],
       prepare: prepare(listOptions, handlers.list),
     },
@@ -189,7 +206,11 @@ function special(handlers: Handlers): readonly CommandSpec[] {
         'k8s-lock break deploy --reason "runner is gone"',
         "k8s-lock break deploy --grant 4fzv2m --yes",
       ],
-      exitCodes: REACHING,
+      exitCodes: [
+        UNREACHABLE,
+        ["14", "nobody with that --grant holds the lock or waits for it"],
+        UNUSABLE,
+      ],
       words: [],
       prepare: prepare(breakOptions, handlers.break),
     },

@@ -108,7 +108,7 @@ export const TAKING = {
     flags: "--max-hold <duration>",
     env: "K8S_LOCK_MAX_HOLD",
     help:
-      "how long the lock may be held at most; then the work is stopped (default: run none, acquire 6h)",
+      "how long the lock may be held at most; then the work is stopped (default: none; acquire without --watch-pid: 6h)",
   },
   ttl: {
     flags: "--ttl <duration>",
@@ -168,7 +168,7 @@ export const ACQUIRING = {
 export const HOLDING = {
   grant: { flags: "--grant <id>", help: "the one hold that is meant, as acquire printed it" },
   strict: { flags: "--strict", help: "exit 14 when there is nothing to give back" },
-  token: { flags: "--token <n>", help: "the fencing token that has to be the lock's" },
+  token: { flags: "--token <n>", help: "the fencing token that this hold must have" },
 } as const satisfies Record<string, Flag>;
 
 /** Of `break` alone. */

@@ -64,11 +64,18 @@ export function parse(
       "no command was given; k8s-lock --help lists them (for example: k8s-lock run deploy -- ./deploy.sh)",
     );
   }
+  const [first, about] = head;
+  const isKnown = specs.some(({ name }) => name === about);
+  if (first === "help" && about !== undefined && !about.startsWith("-") && !isKnown) {
+    throw usage(`unknown command '${neutral(about, 40)}'; see k8s-lock --help`);
+  }
   try {
     program.parse(head, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0 && printed !== "") return { kind: "text", text: printed };
+    // What `help` itself exits with depends on the exit code that this process was given so far.
+    const isFine = error.exitCode === 0 || error.code === "commander.help";
+    if (isFine && printed !== "") return { kind: "text", text: printed };
     throw usage(inOurWords(error, head, specs));
   }
   if (parsed === null) throw usage("no command was given; k8s-lock --help lists them");

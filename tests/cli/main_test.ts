@@ -42,9 +42,11 @@ async function withFile(text: string, check: (path: string) => Promise<void>): P
 }
 
 Deno.test("help and version go to stdout and exit 0", async () => {
-  const help = await program(["--help"]);
-  assertEquals([help.code, help.stderr], [0, ""]);
-  assertStringIncludes(help.stdout, "Usage: k8s-lock");
+  for (const args of [["--help"], ["help"], ["help", "run"], ["run", "--help"]]) {
+    const help = await program(args);
+    assertEquals([help.code, help.stderr], [0, ""], args.join(" "));
+    assertStringIncludes(help.stdout, "Usage: k8s-lock");
+  }
   const version = await program(["--version"]);
   assertEquals([version.code, version.stderr], [0, ""]);
   assertMatch(version.stdout, /^\d+\.\d+\.\d+\n$/);

@@ -292,6 +292,7 @@ for (
     ["list -A", "unknown option '-A'"],
     ["freeze a", "unknown command 'freeze'"],
     ["doctor", "unknown command 'doctor'"],
+    ["help doctor", "unknown command 'doctor'; see k8s-lock --help"],
     ["run a --on-busy skip -- x", "unknown option '--on-busy'"],
     ["acquire a --on-lost warn", "unknown option '--on-lost'"],
     ["status a --ttl 60s", "unknown option '--ttl'"],
@@ -341,7 +342,12 @@ Deno.test("help shows every command; each command's help its options, variables,
     assertStringIncludes(own, `Usage: k8s-lock ${name} `);
     assertStringIncludes(own, "[K8S_LOCK_NAMESPACE]");
     assertStringIncludes(own, "Examples:");
-    assertStringIncludes(own, "Exit codes:");
+    // The meanings stand in one column, the codes grow.
+    const codes = own.slice(own.indexOf("Exit codes:")).split("\n")
+      .map((line) => /^ {2}(\d+)[\d, ]* {2}(?=[a-z])/.exec(line)).filter((match) => match !== null);
+    assert(codes.length > 3 && new Set(codes.map(([all]) => all.length)).size === 1, own);
+    const first = codes.map(([, code]) => Number(code));
+    assertEquals(first, first.toSorted((a, b) => a - b));
     assertEquals((await ask<string>(["help", name])).options, own);
   }
   assertStringIncludes(help, "K8S_LOCK_KUBECONFIG_DATA");
