@@ -43,18 +43,21 @@ export async function readLock(store: LockStore, target: Target): Promise<SeenLo
   return { object: store.object, record, queue: queueOf(record, await store.listTickets()) };
 }
 
+/** What helps when a record cannot be used. */
+export const HELP = {
+  newer: "use a newer k8s-lock",
+  damaged: "delete it if the lock is not in use; k8s-lock never overwrites what it cannot read",
+} as const satisfies Record<Damaged["why"], string>;
+
 /** The record in `text`. Throws {@link CliError} (exit 15). */
 export function parsed(object: string, text: string): LockRecord {
   try {
     return parseRecord(text);
   } catch (error) {
     if (!(error instanceof Damaged)) throw error;
-    const help = error.why === "newer"
-      ? "use a newer k8s-lock"
-      : "delete it if it is not in use; nothing here will overwrite it";
     throw new CliError(
       Exit.unusable,
-      `${object} cannot be used: ${neutral(error.message)}; ${help}`,
+      `${object} cannot be used: ${neutral(error.message)}; ${HELP[error.why]}`,
     );
   }
 }

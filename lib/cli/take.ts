@@ -1,5 +1,6 @@
 /** Taking a lock, as `run` and `acquire` do: from their options to a client of the lock, and from its end to an exit code. */
 import { randomBytes, randomInt } from "node:crypto";
+import { clearInterval, setInterval } from "node:timers";
 import type { Config, Lost, Result, State } from "../lock/driver.ts";
 import type { Holder } from "../lock/record.ts";
 import type { LockStore } from "../lock/store.ts";
@@ -12,8 +13,9 @@ import type { Level, Logger } from "./log.ts";
 import { howToLook } from "./look.ts";
 import type { TakeOptions } from "./options.ts";
 import { waitLine } from "./prose.ts";
+import { HELP } from "./read_lock.ts";
 import { enclosingOf } from "./resolve.ts";
-import { neutral } from "./text.ts";
+import { neutral, shellQuote } from "./text.ts";
 
 /** What `run` and `acquire` ask of the lock differently. */
 export type Manner = Pick<Config, "work" | "onLost" | "resumed">;
@@ -62,6 +64,7 @@ export function tellBy(log: Logger): (level: keyof typeof LOG_LEVELS, text: stri
 export class WaitTeller {
   readonly #line: StatusLine;
   #begun = false;
+  #ticker: ReturnType<typeof setInterval> | null = null;
 
   constructor(
     readonly context: Context,
@@ -93,7 +96,27 @@ export class WaitTeller {
       }
       void this.#warnOfOwn(record?.holders ?? []);
     }
+    this.#show(state, 0);
+    this.#keepShowing(state);
+  }
+
+  /** Ages grow also where nothing happens: at a terminal second by second, in a log seldom. */
+  #keepShowing(state: State): void {
+    const { monotonicMs, log } = this.context;
+    const since = monotonicMs();
+    clearInterval(this.#ticker ?? undefined);
+    this.#ticker = setInterval(
+      () => this.#show(state, monotonicMs() - since),
+      log.updates ? 1000 : 15_000,
+    );
+    this.#ticker.unref();
+  }
+
+  /** @param ageMs how old that state is */
+  #show(state: State, ageMs: number): void {
+    const record = state.known?.record;
     if (!record) return this.#line.update("waiting: there is no record yet", "none");
+    const turnMs = turnAge(state);
     const { text, key } = waitLine(
       record,
       {
@@ -102,7 +125,7 @@ export class WaitTeller {
         length: Math.max(state.queueLength, state.position),
       },
       this.context.wall(),
-      { turnMs: turnAge(state) },
+      { turnMs: turnMs === null ? null : turnMs + ageMs },
     );
     const away = state.outage && state.lastFailure !== null ? " (the store does not answer)" : "";
     this.#line.update(`${text}${away}`, `${key}${away}`);
@@ -123,7 +146,9 @@ export class WaitTeller {
         );
       } else if (own.includes(grant)) {
         context.log.warn(
-          `this job holds ${lock} already (grant ${grant}): this one waits until that is given back`,
+          `this job holds ${lock} already (grant ${grant}): this one waits until that is given back (k8s-lock release ${
+            shellQuote(options.target.lock)
+          })`,
         );
       }
     }
@@ -131,6 +156,8 @@ export class WaitTeller {
 
   /** Takes the line away. */
   end(): void {
+    clearInterval(this.#ticker ?? undefined);
+    this.#ticker = null;
     this.#line.end();
   }
 }
@@ -204,7 +231,11 @@ export function endOf(result: Result, options: TakeOptions, state: State, busyCo
         }`,
       };
     case "gave_up":
-      return { code: Exit.terminated, level: "warn", message: `gave up ${lock} after ${waited}` };
+      return {
+        code: Exit.terminated,
+        level: "warn",
+        message: `gave up waiting for ${lock} after ${waited}`,
+      };
     case "lost":
       return {
         code: Exit.lost,
@@ -227,9 +258,17 @@ export function endOf(result: Result, options: TakeOptions, state: State, busyCo
         // A local file's message is a sentence of its own.
         message: options.store === "local" && result.message.includes(options.localPath)
           ? neutral(result.message, 2000)
-          : `the record of ${lock} cannot be used: ${neutral(result.message, 2000)}`,
+          : `the record of ${lock} cannot be used: ${neutral(result.message, 2000)}${
+            whatHelps(result.message)
+          }`,
       };
   }
+}
+
+/** What helps where the record cannot be used, if the message does not say it itself. */
+function whatHelps(message: string): string {
+  if (/\.$|another name$/.test(message)) return "";
+  return `; ${HELP[/ newer k8s-lock /.test(message) ? "newer" : "damaged"]}`;
 }
 
 function holders(state: State): string {
