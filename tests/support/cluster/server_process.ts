@@ -1,9 +1,12 @@
 /** One server of the cluster as a child process: started, paused, ended and awaited by its process id. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import process from "node:process";
+
+/** How long a server may take to stand still, in milliseconds. */
+const STOPPED_MS = 5000;
 
 /** How long a started server lives. */
 export type Life =
@@ -72,6 +75,24 @@ export class ServerProcess {
   /** Stops it from running without ending it (SIGSTOP): its connections stay open and silent. */
   pause(): void {
     this.signal("SIGSTOP");
+    // The signal is sent, not yet taken: a thread that runs may still answer somebody.
+    for (const end = performance.now() + STOPPED_MS; !this.#isStopped();) {
+      if (performance.now() > end) throw new Error(`${this.#program.name} does not stop`);
+    }
+  }
+
+  /** Whether all of its threads stand still, by `/proc`; true where there is none. */
+  #isStopped(): boolean {
+    const tasks = `/proc/${this.pid}/task`;
+    if (this.#hasEnded || !existsSync(tasks)) return true;
+    return readdirSync(tasks).every((task) => {
+      try {
+        return /^State:\s+[TtZX]/m.test(readFileSync(`${tasks}/${task}/status`, "latin1"));
+      } catch {
+        // A thread that is gone runs nothing.
+        return true;
+      }
+    });
   }
 
   /** Lets it go on after {@link pause}. */
