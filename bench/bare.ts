@@ -24,7 +24,7 @@ const tls = {
 const agent = new https.Agent({ keepAlive: true, maxSockets: 3 });
 
 interface Secret {
-  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly metadata: Readonly<Record<string, unknown>> & { readonly resourceVersion: string };
 }
 
 function send(method: string, path: string, body?: unknown): Promise<Secret> {
@@ -54,12 +54,14 @@ const changed = (secret: Secret, mark: string) => ({
 });
 
 async function main(): Promise<number | null> {
-  const [free] = await Promise.all([send("GET", record), send("GET", tickets)]);
+  const [free, listed] = await Promise.all([send("GET", record), send("GET", tickets)]);
   const taken = await send("PUT", record, changed(free, "taken"));
   const code = await new Promise<number | null>((resolve) =>
     spawn(command, args, { stdio: "inherit", detached: true }).on("exit", resolve)
   );
-  await send("GET", tickets);
+  const since =
+    `resourceVersionMatch=NotOlderThan&resourceVersion=${listed.metadata.resourceVersion}`;
+  await send("GET", `${tickets}&${since}`);
   await send("PUT", record, changed(taken, "free"));
   return code;
 }

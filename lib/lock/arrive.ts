@@ -87,7 +87,7 @@ export function arrive(d: Draft, tickets: readonly Queued[]): void {
   if (lost && !embargoed(d)) {
     d.phase = "arriving";
     d.mustSettle = true;
-    ask(d, { kind: "list" }, { kind: "help" });
+    ask(d, { kind: "list", when: "now" }, { kind: "help" });
   } else if (d.phase === "waiting") tell(d, "debug", `${tickets.length} wait already`);
 }
 

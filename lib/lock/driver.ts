@@ -52,7 +52,8 @@ export type Request =
   | { readonly kind: "look" }
   /** The record, then the tickets. */
   | { readonly kind: "survey" }
-  | { readonly kind: "list" }
+  /** The tickets, as they stand now or `lately` stood. */
+  | { readonly kind: "list"; readonly when: "now" | "lately" }
   | { readonly kind: "create_record"; readonly record: LockRecord }
   | { readonly kind: "replace"; readonly base: StoredRecord; readonly next: LockRecord }
   | { readonly kind: "create_ticket"; readonly ticket: Ticket }

@@ -47,7 +47,8 @@ export function decideReleasing(d: Draft): void {
     ? undefined
     : holderOf(known.record, d.grant);
   if (mine === undefined) return endRelease(d, result);
-  ask(d, { kind: "list" }, { kind: "release" });
+  // A ticket that is missed sees the room that this makes, and settles itself.
+  ask(d, { kind: "list", when: "lately" }, { kind: "release" });
 }
 
 /** My entry is not there any more: given back, or taken away before. */

@@ -50,7 +50,7 @@ export function decideHelp(d: Draft, record: LockRecord): boolean {
   d.helpAt ??= next ? d.now : d.now + random(d) * most;
   if (!due(d, d.helpAt)) return false;
   d.helpAt = null;
-  ask(d, reason === "room" ? { kind: "list" } : { kind: "survey" }, { kind: "help" });
+  ask(d, reason === "room" ? { kind: "list", when: "now" } : { kind: "survey" }, { kind: "help" });
   return true;
 }
 

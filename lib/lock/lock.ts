@@ -185,7 +185,7 @@ async function carried(store: LockStore, request: Request, signal: AbortSignal):
     case "read":
       return { record: await store.readRecord(signal) };
     case "list":
-      return { tickets: await store.listTickets(signal) };
+      return { tickets: await store.listTickets(signal, request.when) };
     case "look": {
       const [record, tickets] = await Promise.all([
         store.readRecord(signal),

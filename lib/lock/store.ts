@@ -117,8 +117,11 @@ export interface LockStore {
    */
   replaceRecord(base: StoredRecord, text: string, signal?: AbortSignal): Promise<StoredRecord>;
 
-  /** All tickets of this lock as they stand now, in no order. */
-  listTickets(signal?: AbortSignal): Promise<StoredTicket[]>;
+  /**
+   * All tickets of this lock, in no order: as they stand now, or `lately` as they stood a moment ago, but never before a state that
+   * this object has listed already. (To be sure of this very moment takes an API server up to 100 ms.)
+   */
+  listTickets(signal?: AbortSignal, when?: "now" | "lately"): Promise<StoredTicket[]>;
 
   /** One ticket as it stands now, or null. */
   readTicket(grant: string, signal?: AbortSignal): Promise<StoredTicket | null>;

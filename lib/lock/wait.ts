@@ -65,7 +65,7 @@ export function decideWaiting(d: Draft): void {
   if (decideHelp(d, known.record)) return;
   if (d.phase === "trying") return decideTrying(d);
   const positionAt = d.positionAt + positionEvery(d);
-  if (due(d, positionAt)) ask(d, { kind: "list" }, { kind: "survey" });
+  if (due(d, positionAt)) ask(d, { kind: "list", when: "now" }, { kind: "survey" });
 }
 
 /** How long the next request may take: before the first good answer, no longer than that is waited for. */

@@ -95,6 +95,8 @@ export interface ListRequest {
   readonly labelSelector: string;
   /** Objects in one answer; more come in the next, of the same state of the cluster. */
   readonly page: number;
+  /** A revision that the list must have seen. Absent or empty: it must be of this moment. */
+  readonly notOlderThan?: string;
   /** Ends it, as `unknown`. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -102,8 +104,15 @@ export interface ListRequest {
 /** A list's later pages are refused when they come too late; then all of it is read again, so many times in all. */
 const LISTS = 3;
 
+/** Objects of one state of the cluster. */
+export interface Listed {
+  readonly objects: readonly unknown[];
+  /** That state's. Empty when the server does not say it. */
+  readonly revision: string;
+}
+
 /** All objects with these labels, of one state of the cluster. Rejects with a {@link KubeError}. */
-export async function listOf(client: KubeClient, request: ListRequest): Promise<unknown[]> {
+export async function listOf(client: KubeClient, request: ListRequest): Promise<Listed> {
   for (let tries = 1;; tries++) {
     try {
       return await pagesOf(client, request);
@@ -113,22 +122,27 @@ export async function listOf(client: KubeClient, request: ListRequest): Promise<
   }
 }
 
-async function pagesOf(client: KubeClient, request: ListRequest): Promise<unknown[]> {
-  const { target, labelSelector, page, signal } = request;
+async function pagesOf(client: KubeClient, request: ListRequest): Promise<Listed> {
+  const { target, labelSelector, page, notOlderThan = "", signal } = request;
   const objects: unknown[] = [];
+  const state = notOlderThan === ""
+    ? {}
+    : { resourceVersion: notOlderThan, resourceVersionMatch: "NotOlderThan" };
+  let revision = "";
   let next = "";
   do {
     const query = {
       labelSelector,
       limit: String(page),
-      ...(next === "" ? {} : { continue: next }),
+      ...(next === "" ? state : { continue: next }),
     };
     const list = fieldsOf(await client.request({ target, query, signal }));
     if (Array.isArray(list["items"])) objects.push(...list["items"]);
-    const more = fieldsOf(list["metadata"])["continue"];
+    const { continue: more, resourceVersion } = fieldsOf(list["metadata"]);
+    if (typeof resourceVersion === "string") revision = resourceVersion;
     next = typeof more === "string" ? more : "";
   } while (next !== "");
-  return objects;
+  return { objects, revision };
 }
 
 /**

@@ -28,6 +28,8 @@ export class LeaseTickets {
   #client: KubeClient;
   #names: ObjectNames;
   #now: () => Date;
+  /** The state of the cluster that was listed last. */
+  #listed = "";
 
   /** Those of the lock of these names; `now` is the wall clock, for people's eyes only. */
   constructor(client: KubeClient, names: ObjectNames, now: () => Date) {
@@ -37,18 +39,27 @@ export class LeaseTickets {
   }
 
   /**
-   * All tickets as they stand now. A Lease whose annotation somebody took off or garbled is among them, with what is left
-   * of its text: who reads it refuses it, and it can be deleted like any other.
+   * All tickets as they stand now, or `lately` as the API server has them at hand, which is no older than what was listed
+   * before. Whether it has heard of everything it asks etcd once in 100 ms, and a list that comes between waits for that
+   * (Kubernetes 1.36: `progressRequestPeriod` of the watch cache); what there is it hears of within milliseconds.
+   *
+   * A Lease whose annotation somebody took off or garbled is among them, with what is left of its text: who reads it
+   * refuses it, and it can be deleted like any other.
    */
-  async list(signal?: AbortSignal): Promise<StoredTicket[]> {
-    const leases = await asStored(() =>
+  async list(
+    signal?: AbortSignal,
+    when: "now" | "lately" = "now",
+  ): Promise<StoredTicket[]> {
+    const { objects: leases, revision } = await asStored(() =>
       listOf(this.#client, {
         target: { ...this.#target("list"), verb: "list" },
         labelSelector: `${LABELS.lock}=${this.#names.hash},${LABELS.role}=ticket`,
         page: PAGE,
+        notOlderThan: when === "lately" ? this.#listed : "",
         signal,
       })
     );
+    this.#listed = revision;
     return leases
       // Under another name it cannot be a grant's of this lock, whatever its labels say.
       .filter((lease) => metadataOf(lease).name.startsWith(this.#name("")))

@@ -142,8 +142,8 @@ class SecretStore implements LockStore {
     return asStored(async () => recordOf(await this.#client.request({ target, body, signal })));
   }
 
-  listTickets(signal?: AbortSignal): Promise<StoredTicket[]> {
-    return this.#tickets.list(signal);
+  listTickets(signal?: AbortSignal, when?: "now" | "lately"): Promise<StoredTicket[]> {
+    return this.#tickets.list(signal, when);
   }
 
   readTicket(grant: string, signal?: AbortSignal): Promise<StoredTicket | null> {
@@ -195,7 +195,7 @@ async function listRecords(
   namespace: string,
   signal?: AbortSignal,
 ): Promise<{ object: string; record: StoredRecord }[]> {
-  const secrets = await listOf(client, {
+  const { objects: secrets } = await listOf(client, {
     target: { verb: "list", group: "", resource: "secrets", namespace },
     labelSelector: `${LABELS.managedBy}=${MANAGER},${LABELS.role}=record`,
     page: PAGE,

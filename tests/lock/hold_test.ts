@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertGreater, assertLess, assertNotEquals } from "@std/assert";
 import { breakLock, deleteRecord } from "../sim/people.ts";
-import { OBJECT } from "../sim/network.ts";
+import { NO_FAULTS, OBJECT } from "../sim/network.ts";
 import {
   calmWorld,
   edit,
@@ -119,6 +119,20 @@ Deno.test("the release itself names the next", () => {
   client.signal();
   untilItIsOver(world, client);
   assertEquals(world.record()?.turn, [next.state.grant]);
+});
+
+Deno.test("a waiter that was not in the releaser's list takes the room by itself", () => {
+  const world = calmWorld();
+  const holder = holderOf(world, "holder");
+  const next = waiter(world, "next");
+  world.network.faults = { ...NO_FAULTS, stale: 1 };
+  holder.signal();
+  untilItIsOver(world, holder);
+  assertEquals(world.record()?.turn, []);
+  const from = world.time.now;
+  assertLess(untilItWorks(world, next) - from, 100);
+  // It names itself, and claims.
+  assertEquals(writes(world, next), 2);
 });
 
 Deno.test("a holder that hands over stops without giving the lock back, and another process goes on", () => {

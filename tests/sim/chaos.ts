@@ -45,6 +45,8 @@ function chaos(world: World): void {
     watchBroken: often(),
     watchSilent: often(),
     eventLate: often(),
+    // It concerns few requests.
+    stale: 4 * often(),
   };
   world.network.faults = chance.happens(0.1) ? NO_FAULTS : faults;
   // A record that is missing is made by whoever comes first; one with a capacity somebody made before.

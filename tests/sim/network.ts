@@ -2,6 +2,7 @@
 import type { Answer, DoomedTicket, Request } from "../../lib/lock/driver.ts";
 import { encodeRecord, encodeTicket } from "../../lib/lock/record.ts";
 import { StoreError } from "../../lib/lock/store.ts";
+import type { StoredTicket } from "../../lib/lock/store.ts";
 import type { MemoryCore } from "../../lib/store/memory_store.ts";
 import type { Chance } from "./random.ts";
 import type { Timeline } from "./timeline.ts";
@@ -28,6 +29,8 @@ export interface Faults {
   readonly watchSilent: number;
   /** An event comes twice or late. */
   readonly eventLate: number;
+  /** A list that need not be of this moment is of an earlier one. */
+  readonly stale: number;
 }
 
 /** A network where everything arrives. */
@@ -42,6 +45,7 @@ export const NO_FAULTS: Faults = {
   watchBroken: 0,
   watchSilent: 0,
   eventLate: 0,
+  stale: 0,
 };
 
 /** What becomes of one request on the wire, where a test decides it. */
@@ -72,6 +76,9 @@ export interface Sent {
   readonly request: Request;
 }
 
+/** How long ago the state may be that a store shows to those who need not know of this moment, in milliseconds. */
+const MOST_BEHIND_MS = 2000;
+
 /** The name of the only record in a simulation. */
 export const OBJECT = "lock";
 
@@ -88,6 +95,9 @@ export class Network {
   onSent: (sent: Sent) => void = () => {};
   /** How long each way takes, in milliseconds; null leaves it to chance. */
   wayMs: number | null = null;
+  #past: { readonly until: number; readonly tickets: readonly StoredTicket[] }[] = [];
+  /** Of what time the tickets were that each client has seen. */
+  readonly #shownAt = new Map<string, number>();
 
   constructor(
     readonly time: Timeline,
@@ -124,13 +134,17 @@ export class Network {
           if (--missing === 0) reply(merged);
         };
         this.#one({ kind: "read" }, sender, part);
-        this.#one({ kind: "list" }, sender, part);
+        this.#one({ kind: "list", when: "now" }, sender, part);
         return;
       }
       case "survey":
         this.#one({ kind: "read" }, sender, (first) => {
           if (first.failure !== undefined) return reply(first);
-          this.#one({ kind: "list" }, sender, (second) => reply({ ...first, ...second }));
+          this.#one(
+            { kind: "list", when: "now" },
+            sender,
+            (second) => reply({ ...first, ...second }),
+          );
         });
         return;
       case "delete_tickets":
@@ -165,7 +179,7 @@ export class Network {
       this.wayMs ?? (chance.happens(0.05) ? chance.between(1, 200) : chance.between(0.5, 5));
     const arrive = (then: (answer: Answer) => void, afterMs = 0) =>
       time.after(afterMs + way(), () => {
-        if (!this.down) then(this.#execute(request));
+        if (!this.down) then(this.#execute(request, sender));
       });
     const back = (answer: Answer, afterMs = 0) => time.after(afterMs + way(), () => reply(answer));
     const fate = this.fate(request, sender) ?? this.#chanceFate();
@@ -209,14 +223,44 @@ export class Network {
     return null;
   }
 
-  #execute(request: Request): Answer {
+  /** The tickets as they stand, or stood at any time since this sender saw them last, but no longer ago than a store may be behind. */
+  #listed(sender: string, when: "now" | "lately"): readonly StoredTicket[] {
+    const { chance, time } = this;
+    const tickets = this.core.listTickets(OBJECT);
+    const { stale } = this.faults;
+    const oldest = Math.max(this.#shownAt.get(sender) ?? 0, time.now - MOST_BEHIND_MS);
+    const past = this.#past.filter(({ until }) => until >= oldest);
+    if (when === "lately" && stale > 0 && past.length > 0 && chance.happens(stale)) {
+      const then = past[chance.below(past.length)] ?? { until: time.now, tickets };
+      this.#shownAt.set(sender, then.until);
+      return then.tickets;
+    }
+    this.#shownAt.set(sender, time.now);
+    return tickets;
+  }
+
+  /** The states in which a ticket was, before the present one, that a list of lately may still show. */
+  statesLately(uid: string): StoredTicket[] {
+    return this.#past.filter(({ until }) => until >= this.time.now - MOST_BEHIND_MS)
+      .flatMap(({ tickets }) => tickets.filter((ticket) => ticket.uid === uid));
+  }
+
+  /** Remembers how the tickets stand, before they change. */
+  #remember(): void {
+    const { now } = this.time;
+    this.#past = this.#past.filter(({ until }) => until >= now - MOST_BEHIND_MS);
+    this.#past.push({ until: now, tickets: this.core.listTickets(OBJECT) });
+  }
+
+  #execute(request: Request, sender: string): Answer {
     const { core } = this;
+    if (/ticket/.test(request.kind)) this.#remember();
     try {
       switch (request.kind) {
         case "read":
           return { record: core.readRecord(OBJECT) };
         case "list":
-          return { tickets: core.listTickets(OBJECT) };
+          return { tickets: this.#listed(sender, request.when) };
         case "create_record":
           return { record: core.createRecord(OBJECT, encodeRecord(request.record)) };
         case "replace":

@@ -4,7 +4,7 @@ import { parseRecord, parseTicket } from "../../lib/lock/record.ts";
 import type { LockRecord } from "../../lib/lock/record.ts";
 import { isSpent } from "../../lib/lock/queue.ts";
 import { compareRevisions } from "../../lib/lock/store.ts";
-import type { StoredRecord } from "../../lib/lock/store.ts";
+import type { StoredRecord, StoredTicket } from "../../lib/lock/store.ts";
 import type { Client } from "./client.ts";
 import { OBJECT } from "./network.ts";
 import type { Sent } from "./network.ts";
@@ -120,8 +120,11 @@ export class Referee {
       if (client.state.phase !== "waiting" || client.state.grant !== stored.grant) continue;
       if (record.turn.includes(stored.grant) || isSpent(record, stored.grant)) continue;
       const ticket = parseTicket(stored.text);
-      // Somebody touched it, and its waiter has not yet written down which place it had.
-      if (ticket.order_revision === null && stored.revision !== made.revision) continue;
+      // Somebody touched it, and its waiter has not yet written down which place it had, as far as all know.
+      const states = [stored, ...this.world.network.statesLately(stored.uid)];
+      const touched = ({ text, revision }: StoredTicket) =>
+        parseTicket(text).order_revision === null && revision !== made.revision;
+      if (states.some(touched)) continue;
       // It was touched before its waiter, whose create was not answered, ever read it: that place is nowhere any more.
       const place = ticket.order_revision ?? stored.revision;
       if (compareRevisions(place, made.revision) > 0) continue;

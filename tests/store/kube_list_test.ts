@@ -46,3 +46,22 @@ for (const what of ["records", "tickets"] as const) {
     assertEquals([error.kind, list.server.asked.length], ["unknown", 6]);
   });
 }
+
+Deno.test("a list of lately asks for what is no older than the list before, the first one for this moment", async () => {
+  await using server = await fakeServer((response) =>
+    json(response, { metadata: { resourceVersion: "41" }, items: [] })
+  );
+  const stores = secretStores(clientOf(server), { namespace: "ci" });
+  const lock = stores.open("k8s-lock-a", "a");
+  await lock.listTickets(undefined, "lately");
+  await lock.listTickets(undefined, "lately");
+  await lock.listTickets();
+  stores.close();
+  const asked = server.asked.map(({ url }) => new URL(url, "http://server").searchParams);
+  assertEquals(asked.map((query) => query.get("resourceVersion")), [null, "41", null]);
+  assertEquals(asked.map((query) => query.get("resourceVersionMatch")), [
+    null,
+    "NotOlderThan",
+    null,
+  ]);
+});

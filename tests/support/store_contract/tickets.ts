@@ -18,6 +18,14 @@ export function tickets(test: Register): void {
     assertEquals(await lock.readRecord(), null);
   });
 
+  test("a list of lately is no older than what was listed before", async ({ lock }) => {
+    const made = await lock.createTicket(newTicket());
+    assertEquals(await lock.listTickets(), [made]);
+    await lock.deleteTicket(made);
+    assertEquals(await lock.listTickets(), []);
+    assertEquals(await lock.listTickets(undefined, "lately"), []);
+  });
+
   test("a grant has one ticket", async ({ lock }) => {
     const made = await lock.createTicket({ grant: newGrant(), holder: "someone", text: "one" });
     const again = { grant: made.grant, holder: "another", text: "two" };
