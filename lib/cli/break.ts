@@ -56,7 +56,9 @@ function chosen({ whom, target }: BreakOptions, { record, queue }: SeenLock): st
     if (only === undefined) {
       throw new CliError(
         Exit.notHolder,
-        `nobody with the grant ${neutral(whom.grant)} holds or waits for ${neutral(target.lock)}`,
+        `nobody with the grant ${neutral(whom.grant)} holds ${
+          neutral(target.lock)
+        } or waits for it (k8s-lock status shows the grants)`,
       );
     }
     if (others.length > 0) {
@@ -79,11 +81,13 @@ function chosen({ whom, target }: BreakOptions, { record, queue }: SeenLock): st
 function describe({ record, queue }: SeenLock, grants: readonly string[], wall: Date): string[] {
   const lines: string[] = [];
   for (const holder of record.holders.filter(({ grant }) => grants.includes(grant))) {
-    lines.push(`${describeHolder(holder, wall)} (${neutral(holder.grant)}, token ${holder.token})`);
+    lines.push(
+      `${describeHolder(holder, wall)} (grant ${neutral(holder.grant)}, token ${holder.token})`,
+    );
     if (holder.link !== "") lines.push(`  ${neutral(holder.link)}`);
   }
   for (const { ticket } of queue.filter(({ ticket }) => grants.includes(ticket.grant))) {
-    lines.push(`waiting: ${neutral(ticket.holder)} (${neutral(ticket.grant)})`);
+    lines.push(`waiting: ${neutral(ticket.holder)} (grant ${neutral(ticket.grant)})`);
     if (ticket.link !== "") lines.push(`  ${neutral(ticket.link)}`);
   }
   return lines;
@@ -143,9 +147,9 @@ async function carryOut(
         continue;
       }
       log.info(
-        `${name} is told; waiting until it has given ${lock} up, ${
+        `told ${name} to stop; waiting until it has given ${lock} up, at most ${
           formatDuration(holder.ttl_seconds * 1000)
-        } at most after its last sign of life`,
+        } after its last sign of life`,
       );
       const way = await untilGivenUp(store, holder, options.by, monotonicMs);
       log.info(

@@ -156,7 +156,8 @@ export const ACQUIRING = {
   },
   watchPid: {
     flags: "--watch-pid <pid>",
-    help: "stop renewing when this process ends (a shell: --watch-pid $$)",
+    help:
+      "stop renewing when this process ends (in one script: --watch-pid $$; each step of a CI job is a shell of its own)",
   },
   noRenew: {
     flags: "--no-renew",

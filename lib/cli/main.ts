@@ -5,6 +5,15 @@ import type { Output } from "./output.ts";
 /** How long the last lines of the log may take to be written at the end, in milliseconds. */
 const LAST_WORDS_MS = 500;
 
+/** The first Node.js with SQLite in it and with all that is used of the language. */
+const LEAST_NODE = "22.13";
+
+/** True where a Node.js of that version, or a Deno that is compatible with it, has what this program needs. */
+export function runsOn(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major > 22 || (major === 22 && minor >= 13);
+}
+
 /**
  * Does what the arguments ask for and resolves with the exit code, when all output is written.
  *
@@ -21,6 +30,12 @@ export async function cliMain(args: readonly string[]): Promise<number> {
   }
   if (mode === "__renewer") return (await import("./renewer_main.ts")).renewerMain(rest);
 
+  if (!runsOn(process.versions.node)) {
+    process.stderr.write(
+      `k8s-lock: error: this is Node.js ${process.versions.node}; k8s-lock needs ${LEAST_NODE} or newer, or Deno\n`,
+    );
+    return 2;
+  }
   const { isatty } = await import("node:tty");
   const { openOutput } = await import("./output.ts");
   const { runProgram } = await import("./run_program.ts");

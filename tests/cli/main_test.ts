@@ -1,4 +1,6 @@
+import process from "node:process";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { runsOn } from "../../lib/cli/main.ts";
 
 const main = new URL("../../main.ts", import.meta.url).pathname;
 
@@ -50,6 +52,12 @@ Deno.test("help and version go to stdout and exit 0", async () => {
   const version = await program(["--version"]);
   assertEquals([version.code, version.stderr], [0, ""]);
   assertMatch(version.stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+Deno.test("a Node.js that is too old is known as that", () => {
+  const versions = ["20.20.2", "22.12.0", "22.13.0", "23.0.0", "24.1.0"];
+  assertEquals(versions.filter(runsOn), ["22.13.0", "23.0.0", "24.1.0"]);
+  assert(runsOn(process.versions.node));
 });
 
 Deno.test("a usage error is one line on stderr and exit 2", async () => {
