@@ -20,7 +20,7 @@ import { interleaved, median, memoryOf, ratio } from "./measure.ts";
 
 const ROUNDS = 21;
 const WAITERS = 12;
-const HOLD_SECONDS = 0.5;
+const HOLD_SECONDS = 0.4;
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const deno = (...args: string[]) => [process.execPath, "run", "-A", ...args];
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -97,22 +97,33 @@ async function start({ folder, program }: Site): Promise<Row[]> {
 /** A queue of processes, each of which writes when its command starts and ends. */
 async function handOver({ folder, env, program }: Site): Promise<Row[]> {
   const log = join(folder, "hand-over");
-  const command = `date +%s%N >> "$0"; sleep ${HOLD_SECONDS}; date +%s%N >> "$0"`;
+  const command = `date +%s%N >> "$0"; sleep "$1"; date +%s%N >> "$0"`;
   const ends: Promise<unknown>[] = [];
   for (let place = 0; place < WAITERS; place++) {
-    const args = [...program.slice(1), "run", "hand-over", "--", "sh", "-c", command, log];
+    // The first holds until all the others are in the queue.
+    const hold = place === 0 ? WAITERS * 0.3 : HOLD_SECONDS;
+    const args = [
+      ...program.slice(1),
+      "run",
+      "hand-over",
+      "--",
+      "sh",
+      "-c",
+      command,
+      log,
+      `${hold}`,
+    ];
     const child = spawn(program[0] ?? "", args, {
       stdio: "ignore",
       env: { ...process.env, ...env },
     });
     ends.push(once(child, "exit"));
-    await pause(place === 0 ? 0 : 100);
+    await pause(200);
   }
   await Promise.all(ends);
   const times = (await readFile(log, "utf8")).trim().split("\n").map((time) => Number(time) / 1e6);
-  // Those of the first hold stood before the others were in the queue.
   const gaps = times.flatMap((time, index) =>
-    index >= 4 && index % 2 === 0 ? [time - (times[index - 1] ?? NaN)] : []
+    index >= 2 && index % 2 === 0 ? [time - (times[index - 1] ?? NaN)] : []
   );
   const figure = `median ${median(gaps).toFixed(0)} ms`;
   const spread = `${Math.min(...gaps).toFixed(0)} to ${
