@@ -35,9 +35,13 @@ export type OpenStores = (where: WhereOptions, context: Context) => Promise<Plac
  * @throws {CliError} (exit 2) when the configuration cannot be used
  */
 export const openStores: OpenStores = (where, context) =>
-  where.store === "local" ? openLocal(where) : openCluster(where, context);
+  where.store === "local" ? openLocal(where, context) : openCluster(where, context);
 
-async function openLocal({ localPath, requestTimeoutMs }: WhereOptions): Promise<Place> {
+async function openLocal(
+  { localPath, requestTimeoutMs }: WhereOptions,
+  context: Context,
+): Promise<Place> {
+  context.log.debug(`locks of this machine in ${localPath}`);
   const { sqliteStores } = await import("../store/sqlite_store.ts");
   return {
     stores: sqliteStores(localPath, { requestTimeoutMs }),
@@ -66,6 +70,11 @@ async function openCluster(where: WhereOptions, context: Context): Promise<Place
       requestTimeoutMs: where.requestTimeoutMs,
     });
     const { namespace } = connection;
+    context.log.debug(
+      `cluster ${connection.server.href} (context ${connection.context}, from ${
+        connection.from.join(", ")
+      }), namespace ${namespace}`,
+    );
     return {
       stores: secretStores(client, { namespace }),
       address: {
