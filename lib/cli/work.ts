@@ -96,7 +96,9 @@ export class Work {
     const { log } = this.#asked.context;
     if (death === "replaced") return log.warn("the lifeline died; another one guards the command");
     if (death === "killed") {
-      return log.error("the lifeline killed the command: no renewal was heard of in time");
+      log.error("the lifeline killed the command: no renewal was heard of in time");
+      // A command that this process, stopped for so long, has just begun to start is none that the lifeline found.
+      return this.stop("kill");
     }
     this.#loseGuard("the lifeline died and no other could be started");
   }
