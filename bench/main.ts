@@ -234,10 +234,9 @@ await withSharedCluster(async (share) => {
     if (process.argv.includes("--dry-run")) return;
     const readme = await readFile(here("README.md"), "utf8");
     const [before = "", rest = ""] = readme.split(MARKS[0]);
-    await writeFile(
-      here("README.md"),
-      `${before}${MARKS[0]}\n${text}\n${MARKS[1]}${rest.split(MARKS[1])[1] ?? ""}`,
-    );
+    const after = rest.split(MARKS[1])[1] ?? "";
+    await writeFile(here("README.md"), `${before}${MARKS[0]}\n${text}\n${MARKS[1]}${after}`);
+    await new Deno.Command(process.execPath, { args: ["fmt", here("README.md")] }).output();
   } finally {
     await rm(its.folder, { recursive: true, force: true });
   }
