@@ -10,8 +10,12 @@ import type { RunOptions } from "./options.ts";
 
 /** The lifeline kills at this part of the TTL after the last acknowledged renewal, as the driver does. */
 const KILL_PART = 5 / 6;
-/** How long it may take after the command's own end until all of it is reaped, in milliseconds. */
+/** How long it may take until all of a command that is killed is reaped, in milliseconds. */
 const REAP_MS = 30_000;
+/** A group that is not gone so soon after its command is spoken of, in milliseconds. */
+const LINGERS_MS = 1000;
+/** A shell says 128 + N of what signal N ended; there are 64 of them. */
+const BY_SIGNAL = { first: 129, last: 192 };
 /** How long the command has between TERM and KILL when it is not guarded any more. */
 const UNGUARDED_GRACE_MS = 1000;
 
@@ -22,6 +26,8 @@ export interface WorkOptions {
   readonly args: readonly string[];
   readonly options: RunOptions;
   readonly context: Context;
+  /** How long it may take until all of a killed command is reaped, in milliseconds; default 30 s. */
+  readonly reapMs?: number;
 }
 
 /** One command, started once. */
@@ -44,6 +50,9 @@ export class Work {
   #signalled: NodeJS.Signals | null = null;
   #toldAckedAt = -1;
   #guardedAt: number | null = null;
+  #begun = false;
+  /** Aborted when what was killed has had its time to be gone. */
+  readonly #patience = new AbortController();
 
   constructor(asked: WorkOptions) {
     this.#asked = asked;
@@ -117,6 +126,7 @@ export class Work {
   /** Starts the command. Resolves when it has ended and, where it was stopped, all of it is reaped. */
   async start(state: State): Promise<void> {
     const { command, args, options, context } = this.#asked;
+    this.#begun = true;
     try {
       if (lifelineSupported()) {
         this.#begin(state.grant);
@@ -149,17 +159,41 @@ export class Work {
     else if (this.#stopping === "term") this.#running.signal("SIGTERM");
     else if (this.#signalled !== null) this.#running.signal(this.#signalled);
     this.exitCode = (await this.#running.ended).exitCode;
+    // What a command leaves running when it ends by itself is its own affair. What a signal ended did not end by itself.
+    const { first, last } = BY_SIGNAL;
+    const signalled = this.#signalled !== null || (this.exitCode >= first && this.exitCode <= last);
+    if (signalled && this.#stopping === null) await this.#groupGone(this.#running);
     // Past its time the lifeline may have killed the command, and be about to kill the rest of it.
     const late = this.#guardedAt !== null && performance.now() >= this.#guardedAt;
-    // Only what is reaped counts as stopped. What a command leaves running when it ends by itself is its own affair.
-    if (this.#stopping !== null || (late && await this.letGo() === "killed")) await this.#reap();
+    if (late && this.#stopping === null && await this.letGo() === "killed") this.stop("kill");
+    // Only what is reaped counts as stopped.
+    if (this.#stopping !== null) await this.#reap();
     // Nothing is left to guard: it ends beside the requests that give the lock back.
     void this.letGo();
   }
 
+  /** The group got the signal, too: what of it still ends in good order is at work, and holds the lock. */
+  async #groupGone(running: RunningCommand): Promise<void> {
+    const lingers = setTimeout(
+      () =>
+        this.#asked.context.log.info(
+          `the command was ended by a signal, but something of its process group ${running.pid} still runs: the lock is held until that has ended`,
+        ),
+      LINGERS_MS,
+    );
+    try {
+      await running.groupGone(this.#patience.signal);
+    } catch {
+      // It was to be killed in the meantime, and could not: so says the reaping.
+    } finally {
+      clearTimeout(lingers);
+    }
+  }
+
+  /** One that was only told to stop has until it is killed: the driver says when. */
   async #reap(): Promise<void> {
     try {
-      await this.#running?.gone(AbortSignal.timeout(REAP_MS));
+      await this.#running?.gone(this.#patience.signal);
     } catch {
       this.unreaped = true;
     }
@@ -168,13 +202,18 @@ export class Work {
   /** TERM, or KILL to all of it. */
   stop(how: "term" | "kill"): void {
     this.#stopping = how;
-    if (how === "term") this.#running?.signal("SIGTERM");
-    else void this.#running?.killAll();
+    if (how === "term") {
+      this.#running?.signal("SIGTERM");
+      return;
+    }
+    void this.#running?.killAll();
+    setTimeout(() => this.#patience.abort(), this.#asked.reapMs ?? REAP_MS).unref();
   }
 
   /** Passes a signal on. @returns false when there is no command to get it */
   signal(name: NodeJS.Signals): boolean {
-    if (this.#guard === null && this.#running === null) return false;
+    // From when it is to be started, which waits for the lifeline: one that has been told to end does not begin.
+    if (!this.#begun) return false;
     this.#signalled = name;
     this.#running?.signal(name);
     return true;

@@ -46,6 +46,8 @@ export interface RunningCommand {
   killAll(signal?: AbortSignal): Promise<void>;
   /** Resolves when nothing of it runs any more. Rejects with the signal's reason when that is given up. */
   gone(signal?: AbortSignal): Promise<void>;
+  /** As {@link gone}, of its process group alone; at once where it has none of its own. */
+  groupGone(signal?: AbortSignal): Promise<void>;
 }
 
 /** What to start. */
@@ -218,6 +220,9 @@ function running(
       if (process.platform === "win32") await ended;
       await workGone(work, spared, signal);
       over = true;
+    },
+    async groupGone(signal) {
+      if (!over) await workGone({ ...work, grants: [] }, spared, signal);
     },
   };
 }

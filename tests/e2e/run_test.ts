@@ -213,6 +213,22 @@ for (const [signal, exit] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
   });
 }
 
+Deno.test("what a signal asked to end and still ends in good order holds the lock until it has", async () => {
+  await using sandbox = await Sandbox.create();
+  // The shell dies of the signal at once, as shells do; what it started finishes its work.
+  const work = `
+    (trap 'sleep 1; echo finished; exit' TERM; echo ready; while :; do sleep 0.02; done) &
+    wait
+  `;
+  const holder = sandbox.start(["run", "a", "--", "sh", "-c", work]);
+  await holder.says("ready");
+  holder.kill("SIGTERM");
+  const next = sandbox.start(["run", "a", "--", "echo", "mine"]);
+  await next.says("mine");
+  assertStringIncludes(holder.stdout, "finished");
+  assertEquals((await holder.ended).code, 143);
+});
+
 Deno.test("the emergency door runs the command without a lock, loudly, and demands a reason", async () => {
   await using sandbox = await Sandbox.create();
   const summary = `${sandbox.folder}/summary`;
