@@ -18,16 +18,25 @@ export const TURN_PATIENCE_MS = 2000;
 export interface Config {
   /** Null when the record is addressed by its exact name: then the identity stored in it counts. */
   readonly identity: Identity | null;
+  /** Who holds or waits, for people. */
   readonly holder: string;
+  /** What for, for people; may be empty. */
   readonly description: string;
+  /** A page about it, for people; may be empty. */
   readonly link: string;
+  /** Whether it can hold beside others. */
   readonly mode: Mode;
+  /** The higher is served first. */
   readonly priority: number;
+  /** Goes into its ticket, where it says what `orderKey` is of. */
   readonly order: Order;
+  /** With `build` and `sequential`: the run's number; else null. */
   readonly orderKey: number | null;
+  /** How long it may be silent while it holds. For one that resumes, the TTL in its entry comes to stand here. */
   readonly ttlMs: number;
   /** Null waits for ever; 0 tries once. */
   readonly timeoutMs: number | null;
+  /** The limit of each request; some are given less. */
   readonly requestTimeoutMs: number;
   /** How long it may be held at most, or null. */
   readonly maxHoldMs: number | null;
@@ -64,25 +73,35 @@ export type Request =
 
 /** A ticket to delete. */
 export interface DoomedTicket {
+  /** It names the ticket. */
   readonly grant: string;
+  /** Another ticket of that name is left alone. */
   readonly uid: string;
+  /** Where given, a ticket that has changed since is left alone. */
   readonly revision?: string;
 }
 
 /** What a request brought. The fields are there as the request asked for them. */
 export interface Answer {
+  /** As read or as written; null when there is none. */
   readonly record?: StoredRecord | null;
+  /** As listed, in no order. */
   readonly tickets?: readonly StoredTicket[];
+  /** As made, read or changed; null when there is none. */
   readonly ticket?: StoredTicket | null;
   /** Of `delete_tickets`: those that stand as they were asked about no more, or whose end is unknown. */
   readonly undeleted?: readonly string[];
+  /** Where it is, nothing else is. */
   readonly failure?: Failure;
 }
 
 /** Why there is no result. */
 export interface Failure {
+  /** What it says about the request's effect. */
   readonly kind: StoreFailureKind;
+  /** A sentence for people. */
   readonly message: string;
+  /** How long the store asks to wait, where it does. */
   readonly retryAfterMs?: number;
 }
 
@@ -102,8 +121,11 @@ export type Happening =
 
 /** A happening, and what the client's two clocks said then (milliseconds). */
 export interface Event {
+  /** The monotonic one: all decisions. */
   readonly now: number;
+  /** The wall clock: texts for people, and whether the two have parted. */
   readonly wall: number;
+  /** The happening. */
   readonly what: Happening;
 }
 
@@ -152,23 +174,33 @@ export type Result =
 
 /** The record as last read; `record` null when there was none. */
 export interface Known {
+  /** When it was taken in. */
   readonly at: number;
+  /** As the store returned it. */
   readonly stored: StoredRecord | null;
+  /** What `stored` says. */
   readonly record: LockRecord | null;
 }
 
 /** My place in the queue. */
 export interface MyTicket {
+  /** As the store last returned it. */
   readonly stored: StoredTicket;
+  /** What `stored` says. */
   readonly ticket: Ticket;
 }
 
 /** A claim that was sent. */
 export interface ClaimSent {
+  /** The grant that it claims for. */
   readonly grant: string;
+  /** The record that it replaces, in that state only. */
   readonly base: StoredRecord;
+  /** What it writes: the same at each sending. */
   readonly next: LockRecord;
+  /** What a hold by it counts from, unless a later sending was answered. */
   readonly firstSentAt: number;
+  /** 1 for the first. */
   readonly sendings: number;
   /** True while it may have been applied, or be applied later. */
   readonly open: boolean;
@@ -184,8 +216,11 @@ export type Purpose =
 
 /** A request under way. */
 export interface Flight {
+  /** Of the request: an answer with another one is not this flight's. */
   readonly id: number;
+  /** What its answer proves, it proves for this time; further back once the two clocks parted. */
   readonly sentAt: number;
+  /** What its answer is taken for. */
   readonly purpose: Purpose;
   /** The record known when it was sent. */
   readonly base: Known | null;
@@ -193,20 +228,27 @@ export interface Flight {
 
 /** A hold. */
 export interface Hold {
+  /** Of the record that names it: with another one that record was deleted. */
   readonly uid: string;
+  /** The fencing token. */
   readonly token: number;
+  /** From 0. */
   readonly slot: number;
+  /** When the work began, and before that when the claim was known to have succeeded. */
   readonly since: number;
   /** When the last acknowledged renewal (or the claim) was sent: what the deadline counts from. */
   readonly ackedAt: number;
+  /** When the next renewal is due. */
   readonly renewAt: number;
   /** A renewal that was sent and not answered yet, with its first sending. */
   readonly pending: { readonly renewals: number; readonly firstSentAt: number } | null;
+  /** `over` once all of it is reaped. */
   readonly work: "none" | "running" | "over";
   /** How far the deadline has been acted on. */
   readonly stage: "fine" | "warned" | "stopping" | "killed";
   /** When the work is killed, once it was told to stop. */
   readonly killAt: number | null;
+  /** Why it is lost, the first reason; null while it is not, and again when `steps` were renewed after a gap. */
   readonly lost: Lost | null;
   /** True when the record does not name this hold any more: nothing is renewed or given back. */
   readonly gone: boolean;
@@ -224,30 +266,47 @@ export type Phase =
 
 /** Everything that one client knows. */
 export interface State {
+  /** As given, but for the TTL of one that resumes. */
   readonly config: Config;
+  /** Decides which answers and times count. */
   readonly phase: Phase;
+  /** The monotonic clock at the last step. */
   readonly now: number;
+  /** The wall clock at the last step, in milliseconds since 1970. */
   readonly wall: number;
+  /** When it began: waits and `timeoutMs` count from here. */
   readonly startedAt: number;
+  /** When it wants a `tick` at the latest; null: only on news. */
   readonly wakeAt: number | null;
+  /** State of the random numbers, 32 bits. */
   readonly random: number;
+  /** The last request's id. */
   readonly ids: number;
+  /** How many grants it has had: the number at the present one's end. */
   readonly grants: number;
+  /** The present one. */
   readonly grant: string;
+  /** Null until the record was first read. */
   readonly known: Known | null;
+  /** What it saw of the known record, and since when. */
   readonly sight: Sight;
   /** The longest TTL of the holders seen in a record that stood, or 0 if none was ever seen. */
   readonly seenTtlMs: number;
   /** Until then it leaves a new record alone, because the old one was deleted. */
   readonly embargoUntil: number | null;
+  /** Null while nothing is asked for. */
   readonly flight: Flight | null;
   /** The deletions under way beside everything else. */
   readonly clearing: { readonly id: number; readonly tickets: readonly DoomedTicket[] } | null;
+  /** Tickets that the next `clearing` deletes. */
   readonly leftovers: readonly DoomedTicket[];
   /** Grants of tickets that may still be made by a request nobody waits for. */
   readonly strays: readonly string[];
+  /** The last watch by its id, whether it stands, and when another may be begun. */
   readonly watch: { readonly id: number; readonly open: boolean; readonly retryAt: number };
+  /** Nothing is watched: by `news`, or because the store refused it. */
   readonly pollOnly: boolean;
+  /** Null while it has none that it knows of. */
   readonly ticket: MyTicket | null;
   /** The revision that counts for my place, once I had a ticket. */
   readonly place: string | null;
@@ -255,32 +314,47 @@ export interface State {
   readonly position: number;
   /** Tickets listed last. */
   readonly queueLength: number;
+  /** The last claim that was sent with the present grant, or null. */
   readonly claim: ClaimSent | null;
   /** Claims in a row whose end was unknown and that came to nothing. */
   readonly claimsLost: number;
+  /** The record is to be read before anything is decided by it. */
   readonly mustRead: boolean;
+  /** So is my ticket, which may be gone, or made without an answer. */
   readonly mustReadTicket: boolean;
+  /** It has to help the record on, whatever that looks like. */
   readonly mustSettle: boolean;
+  /** When the record is read next without any news. */
   readonly readAt: number;
+  /** When my ticket is read next without any news. */
   readonly ticketReadAt: number;
+  /** When tickets were listed last. */
   readonly positionAt: number;
+  /** Nothing is asked for before. */
   readonly retryAt: number;
+  /** Failed requests since the last good read: each doubles the wait. */
   readonly failures: number;
+  /** Writes in a row that came too late, up to 10: the more, the longer the random wait. */
   readonly conflicts: number;
   /** A request failed and no read has succeeded since. */
   readonly outage: boolean;
+  /** Null once a read succeeded after it. */
   readonly lastFailure: Failure | null;
+  /** When a read succeeded first; null before that. */
   readonly firstGoodAt: number | null;
   /** What the last list was for: holders, turn, capacity and freeze as they were then. */
   readonly settledFor: string | null;
   /** Turns whose ticket was looked for. */
   readonly turnsChecked: readonly string[];
+  /** When it helps the record on, its random wait included; null when there is no need. */
   readonly helpAt: number | null;
   /** With `trying`: until when it stays to see. */
   readonly tryUntil: number | null;
+  /** Null while it does not hold. */
   readonly hold: Hold | null;
   /** Until when giving up or giving back is tried. */
   readonly leaveUntil: number | null;
+  /** How it ends, known as soon as it is on its way out; null before. */
   readonly result: Result | null;
   /** What could not be given back, for people. */
   readonly leftBehind: string | null;

@@ -15,6 +15,7 @@ export interface Helper {
   readonly grant: string;
   /** For people. */
   readonly holder: string;
+  /** What it saw of this record, up to the state that is mended. */
   readonly sight: Sight;
   /** Its own monotonic clock, in milliseconds. */
   readonly now: number;

@@ -6,8 +6,11 @@ import type { LockRecord } from "./record.ts";
 
 /** A holder as it was seen, and since when it is seen so. */
 export interface SeenHolder {
+  /** The entry that was seen. */
   readonly grant: string;
+  /** Its count then: another count begins the silence anew. */
   readonly renewals: number;
+  /** Its own TTL, in milliseconds: silent for so long, it counts as dead. */
   readonly ttlMs: number;
   /** Monotonic, in milliseconds. */
   readonly since: number;
@@ -15,6 +18,7 @@ export interface SeenHolder {
 
 /** What one client has seen of a record, and since when. */
 export interface Sight {
+  /** Each with its own age, also the broken ones. */
   readonly holders: readonly SeenHolder[];
   /** Each turn has its own age. */
   readonly turns: readonly { readonly grant: string; readonly since: number }[];

@@ -8,7 +8,9 @@ export type Extra = Readonly<Record<string, unknown>>;
 
 /** Stored text that cannot be used. */
 export class Damaged extends Error {
+  /** What traces call it. */
   override readonly name = "Damaged";
+  /** @param message names the place and what should be there */
   constructor(
     /** `damaged`: not of the expected shape. `newer`: of a format this program does not know. */
     readonly why: "damaged" | "newer",
@@ -54,7 +56,7 @@ export function integer(least: number, most = Number.MAX_SAFE_INTEGER): Reader<n
 }
 
 /** True or false. */
-export const flag: Reader<boolean> = (value, place) => {
+export const flag: Reader<boolean> = (value, place): boolean => {
   if (typeof value !== "boolean") throw wrong(place, "true or false");
   return value;
 };
@@ -83,7 +85,9 @@ export function array<T>(read: Reader<T>, most: number): Reader<readonly T[]> {
 }
 
 /** The readers of an object's fields; one in `optionalFields` may be absent. */
-type Shape<T> = { readonly [K in keyof Omit<T, "extra">]-?: Reader<Exclude<T[K], undefined>> };
+export type Shape<T> = {
+  readonly [K in keyof Omit<T, "extra">]-?: Reader<Exclude<T[K], undefined>>;
+};
 
 /** An object with these fields; unknown ones are kept in `extra`. */
 export function object<T extends { readonly extra?: Extra }>(

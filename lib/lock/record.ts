@@ -39,6 +39,7 @@ export type Outcome = "released" | "expired" | "broken" | "gave_up";
 
 /** The full identity of a lock: what its record's name is made from, kept because joining is ambiguous. */
 export interface Identity {
+  /** What the name is unique in: a repository, an owner's repositories, or the whole place where locks are kept. */
   readonly scope: "repo" | "owner" | "global";
   /** The owner on GitHub (or the group elsewhere); empty where the scope does not need it. */
   readonly owner: string;
@@ -46,6 +47,7 @@ export interface Identity {
   readonly repository: string;
   /** The lock's name as its user wrote it. */
   readonly lock: string;
+  /** Fields of a newer version, written back as they are. */
   readonly extra?: Extra;
 }
 
@@ -55,9 +57,13 @@ export interface Holder {
   readonly grant: string;
   /** For people. */
   readonly holder: string;
+  /** Whether others may hold beside it. */
   readonly mode: Mode;
+  /** Its place, from 0: the lowest that was free. Shared holders all have 0. */
   readonly slot: number;
+  /** Its fencing token: greater than that of any earlier hold of this lock. */
   readonly token: number;
+  /** Whatever it is, the entry fills its place. */
   readonly state: HolderState;
   /** Others may remove it when `renewals` stood still for this long on their own clock. */
   readonly ttl_seconds: number;
@@ -65,13 +71,19 @@ export interface Holder {
   readonly renewals: number;
   /** Wall clock, ISO 8601, for people. */
   readonly acquired_at: string;
+  /** When it was renewed last (at first: acquired), as `acquired_at`. */
   readonly renewed_at: string;
+  /** From its start to its claim, to the millisecond. */
   readonly waited_seconds: number;
+  /** What it holds the lock for, in its user's words; may be empty. */
   readonly description: string;
+  /** A page about it, such as the CI job's; may be empty. */
   readonly link: string;
   /** With `broken`: by whom and why. */
   readonly broken_by?: string;
+  /** As whoever broke it gave it; may be empty. */
   readonly broken_reason?: string;
+  /** Fields of a newer version, written back as they are. */
   readonly extra?: Extra;
 }
 
@@ -87,61 +99,91 @@ export interface RollCall {
   readonly calls: number;
   /** The first grants in order when it was called. */
   readonly grants: readonly string[];
+  /** Fields of a newer version, written back as they are. */
   readonly extra?: Extra;
 }
 
 /** Nobody new holds while this stands. */
 export interface Freeze {
+  /** Who froze it, for people. */
   readonly by: string;
+  /** Why, for people. */
   readonly reason: string;
+  /** Wall clock, ISO 8601, for people. */
   readonly since: string;
+  /** When it is meant to end, as `since`, or null. For people alone: the rules look at no clock. */
   readonly until: string | null;
+  /** Fields of a newer version, written back as they are. */
   readonly extra?: Extra;
 }
 
 /** A hold that is over, or a grant that never came to hold. */
 export interface Past {
+  /** Spent: it can never hold again. */
   readonly grant: string;
+  /** Who it was, for people. */
   readonly holder: string;
+  /** A page about it; may be empty. */
   readonly link: string;
+  /** How it held, or would have held. */
   readonly mode: Mode;
   /** Null for one that never held. */
   readonly token: number | null;
+  /** Wall clock, ISO 8601, for people; null for one that never held. */
   readonly acquired_at: string | null;
+  /** When it came to its end, whatever that was: wall clock, ISO 8601, for people. */
   readonly released_at: string;
+  /** From its start to its claim, or to its end where it never held. */
   readonly waited_seconds: number;
+  /** `gave_up` is for those that never held. */
   readonly outcome: Outcome;
+  /** Who ended it, for people; null where it did so itself. */
   readonly by: string | null;
+  /** Why somebody else ended it, for people; null where it did so itself. */
   readonly reason: string | null;
+  /** Fields of a newer version, written back as they are. */
   readonly extra?: Extra;
 }
 
 /** Everything that is known about one lock, but for who waits. */
 export interface LockRecord {
+  /** At most {@link FORMAT_VERSION}: a newer one is refused. */
   readonly version: number;
+  /** Whose record it is: the names of two locks can be joined to the same one. */
   readonly identity: Identity;
   /** How many may hold at once (exclusive ones). */
   readonly capacity: number;
   /** The names of a pool's resources, one a slot; null when slots have no names. */
   readonly pool: readonly string[] | null;
+  /** The fencing token of the last claim; 0 before the first. */
   readonly last_token: number;
+  /** In the order of their claims, the broken ones included; no grant is in it twice. */
   readonly holders: readonly Holder[];
   /** The grants whose turn it is, in order. */
   readonly turn: readonly string[];
+  /** The call that stands, or what is left of the last one. */
   readonly roll_call: RollCall;
+  /** Null unless somebody froze it. */
   readonly freeze: Freeze | null;
   /** The last holds, newest first. */
   readonly history: readonly Past[];
+  /** Fields of a newer version, written back as they are. */
   readonly extra?: Extra;
 }
 
 /** One waiter's place in the queue. */
 export interface Ticket {
+  /** At most {@link FORMAT_VERSION}: a newer one is refused. */
   readonly version: number;
+  /** The one that its waiter will claim with; the ticket's name tells it, too. */
   readonly grant: string;
+  /** Who waits, for people. */
   readonly holder: string;
+  /** How it is going to hold: decides whether it fits beside others. */
   readonly mode: Mode;
+  /** The higher is served first, whoever came earlier. */
   readonly priority: number;
+  /** What `order_key` is of; the queue is sorted by that key alone. */
   readonly order: Order;
   /** With `build` and `sequential`: the run's number. */
   readonly order_key: number | null;
@@ -149,11 +191,15 @@ export interface Ticket {
   readonly order_revision: string | null;
   /** The number of the last roll call that its waiter answered; 0 for none. */
   readonly answered: number;
+  /** The TTL that it is going to hold with. */
   readonly ttl_seconds: number;
   /** Wall clock, ISO 8601, for people. */
   readonly waiting_since: string;
+  /** What it wants the lock for, in its user's words; may be empty. */
   readonly description: string;
+  /** A page about it, such as the CI job's; may be empty. */
   readonly link: string;
+  /** Fields of a newer version, written back as they are. */
   readonly extra?: Extra;
 }
 

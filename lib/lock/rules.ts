@@ -21,12 +21,19 @@ export function nextToken(record: LockRecord, revision: string): number {
 
 /** Who claims. */
 export interface Claimant {
+  /** Its own, never used for another hold. */
   readonly grant: string;
+  /** For people. */
   readonly holder: string;
+  /** A shared one takes slot 0, an exclusive one the lowest free slot. */
   readonly mode: Mode;
+  /** How long it may be silent before others take its entry off. */
   readonly ttlSeconds: number;
+  /** Since it began to ask for the lock. */
   readonly waitedSeconds: number;
+  /** For people; may be empty. */
   readonly description: string;
+  /** For people; may be empty. */
   readonly link: string;
 }
 
@@ -126,9 +133,11 @@ export function renew(
 
 /** How a hold or a try ended, and through whom. */
 export interface Ending {
+  /** A holder that was broken is told as `broken`, whatever stands here. */
   readonly outcome: Outcome;
   /** Who ended it, where that was not the holder. */
   readonly by: string | null;
+  /** Why, for people; null where the holder ended it. */
   readonly reason: string | null;
   /** Now, for people. */
   readonly at: string;
@@ -221,10 +230,15 @@ export function breakHolder(
 
 /** One that never came to hold. */
 export interface Waiter {
+  /** Barred from now on. */
   readonly grant: string;
+  /** For people. */
   readonly holder: string;
+  /** For people; may be empty. */
   readonly link: string;
+  /** How it wanted to hold. */
   readonly mode: Mode;
+  /** From its start to now. */
   readonly waitedSeconds: number;
 }
 

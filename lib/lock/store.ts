@@ -36,8 +36,11 @@ export interface StoredTicket extends Version {
 
 /** What a ticket's creator says of it beside its text: what people see when they list them. */
 export interface NewTicket {
+  /** A part of the ticket's name: one ticket a grant. */
   readonly grant: string;
+  /** For people. */
   readonly holder: string;
+  /** As `encodeTicket` wrote it. */
   readonly text: string;
 }
 
@@ -63,7 +66,9 @@ export type StoreFailureKind =
 
 /** A request that has no result. `message` is a sentence for people, without credentials. */
 export class StoreError extends Error {
+  /** What traces call it. */
   override readonly name = "StoreError";
+  /** @param message for people, without credentials */
   constructor(
     readonly kind: StoreFailureKind,
     message: string,
