@@ -59,6 +59,7 @@ export function freshState(config: Config, now: number, wall: number): State {
     failures: 0,
     conflicts: 0,
     outage: false,
+    unheardSince: now,
     lastFailure: null,
     firstGoodAt: null,
     settledFor: null,
@@ -162,8 +163,13 @@ export function backOffConflict(d: Draft): void {
   d.conflicts = Math.min(d.conflicts + 1, 10);
 }
 
-/** A request failed: what became of it is read, and nobody's silence is counted on. */
-export function noteFailure(d: Draft, failure: Failure): void {
+/**
+ * A request failed: what became of it is read, and nobody's silence since what was known last is counted on. Where a write failed
+ * none before it is either: while nothing can be written nobody can give a sign of life, however well the record is read.
+ */
+export function noteFailure(d: Draft, failure: Failure, what: "read" | "write" = "write"): void {
+  const since = what === "write" ? d.startedAt : d.known?.at ?? d.startedAt;
+  d.unheardSince = d.outage ? Math.min(d.unheardSince, since) : since;
   d.lastFailure = failure;
   d.outage = true;
   d.mustRead = true;

@@ -338,6 +338,8 @@ export interface State {
   readonly conflicts: number;
   /** A request failed and no read has succeeded since. */
   readonly outage: boolean;
+  /** With `outage`: since when it is not known that others could have been heard of. */
+  readonly unheardSince: number;
   /** Null once a read succeeded after it. */
   readonly lastFailure: Failure | null;
   /** When a read succeeded first; null before that. */

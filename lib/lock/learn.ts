@@ -9,7 +9,7 @@ import {
   tell,
 } from "./draft.ts";
 import type { Draft } from "./draft.ts";
-import { NOTHING_SEEN, see, seeAnew } from "./observer.ts";
+import { NOTHING_SEEN, see, seeAfterOutage } from "./observer.ts";
 import { Damaged } from "./parse.ts";
 import { CALL_SIZE, inOrder, waiting } from "./queue.ts";
 import type { Queued } from "./queue.ts";
@@ -109,7 +109,10 @@ export function learn(
   }
   d.known = { at: d.now, stored, record };
   if (source === "read") noteGoodRead(d);
-  d.sight = source === "read" && d.outage ? seeAnew(record, d.now) : see(d.sight, record, d.now);
+  const lostMs = d.now - d.unheardSince;
+  d.sight = afterOutage
+    ? seeAfterOutage(d.sight, record, d.now, lostMs)
+    : see(d.sight, record, d.now);
   if (source === "read") d.outage = false;
   for (const holder of record.holders) {
     d.seenTtlMs = Math.max(d.seenTtlMs, holder.ttl_seconds * 1000);

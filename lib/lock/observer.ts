@@ -51,11 +51,21 @@ export function see(sight: Sight, record: LockRecord, now: number): Sight {
 }
 
 /**
- * All counts begun again: after an outage nobody knows who could have given a sign of life, and a control plane's upgrade
- * must cost nobody the lock.
+ * What is known after an outage that lasted `lostMs`: nobody knows who could have given a sign of life then, and a control
+ * plane's upgrade must cost nobody the lock. So that time does not count for a holder's silence. (To begin anew each time would
+ * leave the lock to a dead one for ever where requests fail now and then.) The short counts of turns and of a call do begin anew.
  */
-export function seeAnew(record: LockRecord, now: number): Sight {
-  return see(NOTHING_SEEN, record, now);
+export function seeAfterOutage(
+  sight: Sight,
+  record: LockRecord,
+  now: number,
+  lostMs: number,
+): Sight {
+  const holders = sight.holders.map((seen) => ({
+    ...seen,
+    since: Math.min(now, seen.since + lostMs),
+  }));
+  return see({ ...NOTHING_SEEN, holders }, record, now);
 }
 
 /** When the holder counts as silent: its `renewals` stood still for its own TTL. */

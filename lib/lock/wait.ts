@@ -29,6 +29,16 @@ import type { StoredRecord } from "./store.ts";
 /** So many claims in a row that came to nothing cost the place. */
 const CLAIMS_IN_PLACE = 2;
 
+/** What is asked for without a change to anything. */
+const READS: ReadonlySet<string> = new Set([
+  "read",
+  "arrive",
+  "survey",
+  "help",
+  "ticket_read",
+  "ticket_check",
+]);
+
 /** How often my place is looked up for people: this at first, then rarer the longer it is, up to a limit. */
 const POSITION_EVERY_MS = { first: 30_000, most: 300_000 };
 
@@ -308,7 +318,7 @@ function failWaiting(d: Draft, flight: Flight, failure: NonNullable<Answer["fail
       return;
     case "throttled":
     case "unknown":
-      noteFailure(d, failure);
+      noteFailure(d, failure, READS.has(kind) ? "read" : "write");
       if (kind === "ticket" && failure.kind === "unknown") d.mustReadTicket = true;
   }
 }

@@ -251,3 +251,27 @@ Deno.test("after an outage that all had, the holder that lived through it is not
   assert(next.working === null);
   assertGreater(world.record()?.holders[0]?.renewals ?? 0, 10);
 });
+
+Deno.test("a dead holder is removed though one request in five fails for ever", () => {
+  const world = calmWorld();
+  const ttlMs = 600_000;
+  const dead = holderOf(world, "a", { ttlMs });
+  const next = waiter(world, "b", { ttlMs });
+  dead.kill();
+  world.network.faults = { ...NO_FAULTS, failed: 0.2 };
+  untilItWorks(world, next, 4 * ttlMs);
+});
+
+Deno.test("while the record can be read and not be written a holder is taken for silent once a TTL at most", () => {
+  const world = calmWorld();
+  const client = holderOf(world, "a", { work: "steps" });
+  const next = waiter(world, "b");
+  // As of an etcd that is full. Each try could succeed in the moment in which it can be written again.
+  world.network.fate = (request) => request.kind === "replace" ? "failed" : null;
+  world.runFor(60_000);
+  assertLess(writes(world, next), 6);
+  world.network.fate = () => null;
+  world.runFor(60_000);
+  assert(client.working !== null);
+  assert(next.working === null);
+});

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { Holder, LockRecord } from "../../lib/lock/record.ts";
-import { NOTHING_SEEN, see, seeAnew, silentAt } from "../../lib/lock/observer.ts";
+import { NOTHING_SEEN, see, seeAfterOutage, silentAt } from "../../lib/lock/observer.ts";
 import type { Sight } from "../../lib/lock/observer.ts";
 import { mend } from "../../lib/lock/mend.ts";
 import type { Helper } from "../../lib/lock/mend.ts";
@@ -67,12 +67,21 @@ Deno.test("a call's age begins when it was first seen standing, and another call
   assertEquals(see(sight, call(closed, tickets), 5_000).call, { number: 2, since: 5_000 });
 });
 
-Deno.test("after an outage all counts begin again", () => {
+Deno.test("an outage does not count for a holder's silence, and the count of a turn begins again", () => {
   const record = frozen({ ...held("a"), turn: ["b"] });
-  see(NOTHING_SEEN, record, 0);
-  const sight = seeAnew(record, 60_000);
-  assertEquals(sight.holders.map(silentAt), [60_000 + TTL]);
+  const before = see(NOTHING_SEEN, record, 1_000);
+  const sight = seeAfterOutage(before, record, 60_000, 50_000);
+  assertEquals(sight.holders.map(silentAt), [51_000 + TTL]);
   assertEquals(sight.turns, [{ grant: "b", since: 60_000 }]);
+});
+
+Deno.test("after an outage no count is in the future, and a renewal begins it again", () => {
+  const record = held("a");
+  const before = see(NOTHING_SEEN, record, 1_000);
+  const late = seeAfterOutage(before, record, 60_000, 90_000);
+  assertEquals(late.holders.map(silentAt), [60_000 + TTL]);
+  const renewed = seeAfterOutage(before, granted(renew(record, "a", "")), 60_000, 10_000);
+  assertEquals(renewed.holders.map(silentAt), [60_000 + TTL]);
 });
 
 Deno.test("nobody is removed before its own TTL was seen to pass, and everybody after it", () => {

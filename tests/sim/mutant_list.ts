@@ -80,8 +80,18 @@ const KNOWING = bugs([
   ["a grant is used again", "  d.grants++;\n", ""],
   [
     "counts go on after an outage",
-    'd.sight = source === "read" && d.outage ? seeAnew(record, d.now) : see(d.sight, record, d.now);',
-    "d.sight = see(d.sight, record, d.now);",
+    "const lostMs = d.now - d.unheardSince;",
+    "const lostMs = 0;",
+  ],
+  [
+    "a holder's count begins anew with each failure",
+    "const lostMs = d.now - d.unheardSince;",
+    "const lostMs = d.now;",
+  ],
+  [
+    "that nothing can be written is no outage",
+    'const since = what === "write" ? d.startedAt : d.known?.at ?? d.startedAt;',
+    "const since = d.known?.at ?? d.startedAt;",
   ],
   [
     "an old event is believed",
