@@ -24,6 +24,7 @@ export type CiProduct =
 
 /** What a CI says about the job that this program is a part of. Texts are as the CI gave them: not yet safe to show. */
 export interface Ci {
+  /** Decides some defaults, such as the log format and the scope. */
   readonly product: CiProduct;
   /** Another one for every run of a job on every machine, the same in all its steps; null where nobody tells. */
   readonly jobId: string | null;
@@ -47,7 +48,9 @@ export interface Ci {
 
 /** The user and the machine, where no CI says more. */
 export interface Machine {
+  /** Its name, or its number where the system knows no name. */
   readonly user: string;
+  /** As the system calls itself. */
   readonly host: string;
 }
 

@@ -29,19 +29,29 @@ export type Execute<O> = (options: O, context: Context) => Promise<number>;
 
 /** What each command does. */
 export interface Handlers {
+  /** Passes the command's own exit code on. */
   readonly run: Execute<RunOptions>;
+  /** Leaves a renewer behind, unless told not to. */
   readonly acquire: Execute<AcquireOptions>;
+  /** By default fine with having nothing to give back. */
   readonly release: Execute<ReleaseOptions>;
+  /** Changes nothing; 0 while the hold stands. */
   readonly verify: Execute<VerifyOptions>;
+  /** One renewal, now. */
   readonly renew: Execute<RenewOptions>;
+  /** Changes nothing. */
   readonly status: Execute<StatusOptions>;
+  /** Changes nothing. */
   readonly list: Execute<ListOptions>;
+  /** Asks first, unless told `--yes`. */
   readonly break: Execute<BreakOptions>;
 }
 
 /** Options under a title, as help shows them. */
 export interface FlagGroup {
+  /** With its colon: `Where:`. */
   readonly title: string;
+  /** In the order of help. */
   readonly flags: readonly Flag[];
 }
 
@@ -50,11 +60,15 @@ export type ExitLine = readonly [codes: string, meaning: string];
 
 /** One command. */
 export interface CommandSpec {
+  /** As it is typed: `acquire`. */
   readonly name: string;
+  /** One line of the program's help. */
   readonly summary: string;
   /** What comes after the name. */
   readonly usage: string;
+  /** In the order of help; those that all commands have come last. */
   readonly groups: readonly FlagGroup[];
+  /** Whole command lines. */
   readonly examples: readonly string[];
   /** What 0 means. */
   readonly done?: string;

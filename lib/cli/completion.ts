@@ -6,8 +6,10 @@ import { longName, takesValue } from "./flags.ts";
 import type { Flag } from "./flags.ts";
 import { neutral } from "./text.ts";
 
-const SHELLS = ["bash", "zsh", "fish"] as const;
-type Shell = typeof SHELLS[number];
+/** The shells that there is a script for. */
+export const SHELLS = ["bash", "zsh", "fish"] as const;
+/** One of {@link SHELLS}. */
+export type Shell = typeof SHELLS[number];
 
 /** The command `completion`, for these other commands. */
 export function completionSpec(others: readonly CommandSpec[]): CommandSpec {

@@ -9,6 +9,7 @@ import type { Context } from "./context.ts";
 export interface Endings {
   /** The first that came. */
   readonly first: EndSignal | null;
+  /** Ends the watch: from then on signals do what they do by default. */
   stop(): void;
 }
 

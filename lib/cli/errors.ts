@@ -32,7 +32,9 @@ export const Exit = {
 
 /** Ends the program with `code`; `message` is one sentence for people: what happened, why, what helps. */
 export class CliError extends Error {
+  /** What traces call it. */
   override readonly name = "CliError";
+  /** `code` is one of {@link Exit}, or what `--conflict-exit-code` says. */
   constructor(readonly code: number, message: string) {
     super(message);
   }

@@ -6,6 +6,7 @@ export interface Flag {
   readonly flags: string;
   /** The variable that is read when the option is not given. */
   readonly env?: string;
+  /** One line, its default included. */
   readonly help: string;
   /** The words that it takes, if it takes only some. */
   readonly choices?: readonly string[];

@@ -8,7 +8,9 @@ import { neutral } from "./text.ts";
 
 /** A text, and what to call its origin when it is wrong: `--ttl`, `K8S_LOCK_TTL`. */
 export interface GivenText {
+  /** As it was given, blanks included. */
   readonly text: string;
+  /** The option's long name, or the variable's. */
   readonly from: string;
   /** True when it was typed as an option. */
   readonly typed: boolean;
@@ -24,7 +26,7 @@ export class Given {
   #values: ReadonlyMap<string, unknown>;
   #env: Env;
 
-  /** @param values as commander keeps them: by the option's long name in camel case */
+  /** `values` is as commander keeps them: by the option's long name in camel case. */
   constructor(values: Readonly<Record<string, unknown>>, env: Env) {
     this.#values = new Map(Object.entries(values));
     this.#env = env;

@@ -76,7 +76,9 @@ export function usable<T>(use: () => T): T {
 
 /** One hold of this job: by its state, or by the grant that was given. */
 export interface OwnHold {
+  /** What its entry in the record has. */
   readonly grant: string;
+  /** Null where this job has no state file with that grant. */
   readonly state: LockState | null;
 }
 

@@ -20,6 +20,7 @@ const LEVELS: readonly Level[] = ["error", "warning", "info", "debug"];
 
 /** How a {@link Logger} speaks. */
 export interface LogOptions {
+  /** Only `text` has colours and a line that is written over. */
   readonly format: LogFormat;
   /** The least important level that is said: `warning` with `-q`, `info`, `debug` with `-v`. */
   readonly level: Level;
@@ -38,24 +39,29 @@ export class Logger {
   /** The line that is shown below the log, at a terminal. */
   #status = "";
 
+  /** `wall` is for the times in `json`. */
   constructor(output: Output, options: LogOptions, wall: () => Date = () => new Date()) {
     this.#output = output;
     this.#options = options;
     this.#wall = wall;
   }
 
+  /** Why the program fails: always said. */
   error(message: string, fields?: Fields): void {
     this.#say("error", message, fields);
   }
 
+  /** What somebody should look at: said with `-q` as well. */
   warn(message: string, fields?: Fields): void {
     this.#say("warning", message, fields);
   }
 
+  /** What goes on: not said with `-q`. */
   info(message: string, fields?: Fields): void {
     this.#say("info", message, fields);
   }
 
+  /** Details: said with `-v` only. */
   debug(message: string, fields?: Fields): void {
     this.#say("debug", message, fields);
   }
@@ -153,13 +159,15 @@ export class StatusLine {
   #key: string | null = null;
   #saidAt = 0;
 
-  /** @param monotonicMs a clock that never jumps */
+  /** `monotonicMs` is a clock that never jumps. */
   constructor(log: Logger, monotonicMs: () => number = () => performance.now()) {
     this.#log = log;
     this.#monotonicMs = monotonicMs;
   }
 
   /**
+   * Shows the line; in a log only where `key` is another one or a minute has gone by.
+   *
    * @param text the line as it stands now, its ages and guesses included
    * @param key what counts as a change: who holds, one's place; not what only gets older
    */

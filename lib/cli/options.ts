@@ -3,6 +3,7 @@ import type { Identity } from "../lock/record.ts";
 
 /** Which store. */
 export interface WhereOptions {
+  /** `secret`: in a cluster; `local`: in a file of this machine. */
   readonly store: "secret" | "local";
   /** The file of the local store, an absolute path. */
   readonly localPath: string;
@@ -10,9 +11,11 @@ export interface WhereOptions {
   readonly kubeconfigPaths: string | null;
   /** `K8S_LOCK_KUBECONFIG_DATA` as it was given, which comes before `KUBECONFIG`. A secret: never shown, never handed on. */
   readonly kubeconfigData: string | null;
+  /** Null: the kubeconfig's current one. */
   readonly context: string | null;
   /** Null: the context's. */
   readonly namespace: string | null;
+  /** The limit of each request. */
   readonly requestTimeoutMs: number;
 }
 
@@ -30,6 +33,7 @@ export interface Target {
 
 /** A command about one lock. */
 export interface LockOptions extends WhereOptions {
+  /** Never a guess: without a name the command is refused. */
   readonly target: Target;
 }
 
@@ -39,14 +43,19 @@ export interface TakeOptions extends LockOptions {
   readonly timeoutMs: number | null;
   /** How long to hold at most; null: without end. */
   readonly maxHoldMs: number | null;
+  /** How long a dead holder blocks the others, at least 5 s. */
   readonly ttlMs: number;
   /** For people, harmless and short enough to be stored. */
   readonly holder: string;
+  /** What for, for people, as harmless; may be empty. */
   readonly description: string;
+  /** A page about it, one word; may be empty. */
   readonly link: string;
 }
 
+/** `run`: to hold while a command runs. */
 export interface RunOptions extends TakeOptions {
+  /** What becomes of the command when the lock is lost; `warn` lets it go on. */
   readonly onLost: "kill" | "warn";
   /** The exit code when the lock was not got in time. */
   readonly conflictExitCode: number;
@@ -54,33 +63,44 @@ export interface RunOptions extends TakeOptions {
   readonly command: readonly [string, ...string[]];
 }
 
+/** `acquire`: to hold until `release`, or until a limit. */
 export interface AcquireOptions extends TakeOptions {
+  /** When the lock was not got in time: `fail` exits with 10, `skip` with 0. */
   readonly onBusy: "fail" | "skip";
   /** The renewer ends with this process. */
   readonly watchPid: number | null;
   /** `none`: held for one TTL at most. */
   readonly renewal: "background" | "none";
+  /** With `json` one object, also where `skip` goes on without the lock; none on failure. */
   readonly output: Format;
 }
 
 /** What goes to stdout. */
 export type Format = "text" | "json";
 
+/** `release`: to give a hold of this job back. */
 export interface ReleaseOptions extends LockOptions {
+  /** `--grant`, the one hold that is meant; null: this job's own. */
   readonly grant: string | null;
   /** Whether having nothing to give back is an error (exit 14). */
   readonly nothing: "fine" | "error";
 }
 
+/** `verify`: whether this job still holds. */
 export interface VerifyOptions extends LockOptions {
+  /** `--grant`, the one hold that is meant; null: this job's own. */
   readonly grant: string | null;
   /** The token that the hold has to have. */
   readonly token: number | null;
+  /** Looked at first, where no grant is given. */
   readonly enclosing: Enclosing;
 }
 
+/** `renew`: one renewal. */
 export interface RenewOptions extends LockOptions {
+  /** `--grant`, the one hold that is meant; null: this job's own. */
   readonly grant: string | null;
+  /** Looked at first, where no grant is given. */
   readonly enclosing: Enclosing;
 }
 
@@ -92,16 +112,21 @@ export interface Enclosing {
   readonly lock: string | null;
 }
 
+/** `status` of one lock. */
 export interface StatusOptions extends LockOptions {
+  /** `json` is a `StatusView`. */
   readonly output: Format;
 }
 
+/** `list`: all locks of a place, or those that are named. */
 export interface ListOptions extends WhereOptions {
   /** Only these; empty: all. */
   readonly targets: readonly Target[];
+  /** `json` is a list of `LockView`s. */
   readonly output: Format;
 }
 
+/** `break`: to take the lock from a holder, or drop a waiter. */
 export interface BreakOptions extends LockOptions {
   /** `only`: the one holder, if there is just one. */
   readonly whom: { readonly kind: "only" | "all" } | {
@@ -110,6 +135,7 @@ export interface BreakOptions extends LockOptions {
   };
   /** `kindly`: the holder first stops its work. `now`: it is no longer the holder, whatever its work does. */
   readonly how: "kindly" | "now";
+  /** For who loses it and for the history; may be empty. */
   readonly reason: string;
   /** Whether to ask first, at a terminal. */
   readonly ask: "yes" | "no";

@@ -32,6 +32,7 @@ export class ThreadOutput implements Output {
   #over = false;
   #drained: (() => void)[] = [];
 
+  /** At most `maxBacklog` characters wait for a slow reader; what comes on top is dropped. */
   constructor(fd: number, maxBacklog: number) {
     this.#fd = fd;
     this.#maxBacklog = maxBacklog;

@@ -215,15 +215,19 @@ function guess(record: LockRecord, { grant, position }: WaitPlace, wall: Date): 
 
 /** A line about a wait, and what of it counts as a change; see `StatusLine`. */
 export interface WaitLine {
+  /** Harmless, and with ages that grow. */
   readonly text: string;
+  /** Another one whenever something changed that is worth a line in a log. */
   readonly key: string;
 }
 
 /** Where somebody waits, as far as it is known without another list. */
 export interface WaitPlace {
+  /** The present one: what is looked for among the turns. */
   readonly grant: string;
   /** 1 for the next in line. */
   readonly position: number;
+  /** How many wait, this one included. */
   readonly length: number;
 }
 

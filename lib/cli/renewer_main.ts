@@ -19,11 +19,13 @@ import { VERSION } from "./version.ts";
 
 /** What `acquire` tells its renewer. Secrets come apart from it. */
 export interface RenewerJob {
+  /** What it renews, acquired a moment ago. */
   readonly grant: string;
   /** The job's state folder. */
   readonly folder: string;
   /** When the process of `--watch-pid` started, to tell it from a later one with its pid. */
   readonly watchStarted: string | null;
+  /** Those of the `acquire` that started it. */
   readonly options: Omit<AcquireOptions, "kubeconfigData">;
 }
 

@@ -54,6 +54,7 @@ function linkText(link: string): string {
   return neutral(link).replace(/\s+/g, "%20");
 }
 
+/** Needs a command after `--`; held without a limit by default. */
 export function runOptions(asked: Asked): RunOptions {
   const example = `for example: k8s-lock run ${
     neutral(asked.operands[0] ?? "deploy", 60)
@@ -71,6 +72,7 @@ export function runOptions(asked: Asked): RunOptions {
   };
 }
 
+/** Held for 6 h at most by default, where nothing else bounds it. */
 export function acquireOptions(asked: Asked): AcquireOptions {
   const { given } = asked;
   const renewal = given.has(ACQUIRING.noRenew) ? "none" : "background";
@@ -97,6 +99,7 @@ export function acquireOptions(asked: Asked): AcquireOptions {
   };
 }
 
+/** `--strict` makes having nothing to give back an error. */
 export function releaseOptions(asked: Asked): ReleaseOptions {
   return {
     ...lockOptions(asked),
@@ -105,6 +108,7 @@ export function releaseOptions(asked: Asked): ReleaseOptions {
   };
 }
 
+/** By default any token will do. */
 export function verifyOptions(asked: Asked): VerifyOptions {
   return {
     ...lockOptions(asked),
@@ -114,6 +118,7 @@ export function verifyOptions(asked: Asked): VerifyOptions {
   };
 }
 
+/** By default this job's hold, or that of the `run` around it. */
 export function renewOptions(asked: Asked): RenewOptions {
   return {
     ...lockOptions(asked),
@@ -132,10 +137,12 @@ export function enclosingOf(env: Env): Enclosing {
   };
 }
 
+/** One lock, or the record that `--object` names. */
 export function statusOptions(asked: Asked): StatusOptions {
   return { ...lockOptions(asked), output: formatOf(asked.given) };
 }
 
+/** By default all locks of the place. */
 export function listOptions(asked: Asked): ListOptions {
   const locks = [...asked.operands, ...(asked.rest ?? [])];
   const object = asked.given.text(WHERE.object);
@@ -151,6 +158,7 @@ export function listOptions(asked: Asked): ListOptions {
   };
 }
 
+/** By default the one holder, asked for and kindly. */
 export function breakOptions(asked: Asked): BreakOptions {
   const { given, ci } = asked;
   const grant = grantOf(given, BREAKING.grant);

@@ -16,9 +16,13 @@ import { VERSION } from "./version.ts";
 
 /** What the program touches of its process. */
 export interface Edges {
+  /** Read only. */
   readonly env: Env;
+  /** Results; a failure of it fails the program. */
   readonly stdout: Output;
+  /** The log; nobody has to read it. */
   readonly stderr: Output;
+  /** Whether a person can answer. */
   readonly stdinIsTerminal: boolean;
 }
 

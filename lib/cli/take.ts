@@ -66,6 +66,7 @@ export class WaitTeller {
   #begun = false;
   #ticker: ReturnType<typeof setInterval> | null = null;
 
+  /** Says nothing before the first step that waits. */
   constructor(
     readonly context: Context,
     readonly options: TakeOptions,
@@ -196,8 +197,11 @@ export function describeLost(lost: Lost): string {
 
 /** How a client's end is said, and the exit code for it. */
 export interface End {
+  /** The exit code. */
   readonly code: number;
+  /** `debug` where nobody has to be told. */
   readonly level: "error" | "warn" | "info" | "debug";
+  /** Harmless, one sentence. */
   readonly message: string;
 }
 

@@ -59,6 +59,7 @@ export async function verifyCommand(
 
 /** The hold that `verify` and `renew` are about, and whether this machine knows that the job held it. */
 export interface MeantHold extends OwnHold {
+  /** Then it is lost where the record knows nothing of it, else it was never held. */
   readonly known: boolean;
 }
 

@@ -5,30 +5,51 @@ import { neutral } from "./text.ts";
 
 /** A holder. */
 export interface HolderView {
+  /** What `--grant` takes. */
   readonly grant: string;
+  /** Who it is, for people. */
   readonly holder: string;
+  /** The fencing token. */
   readonly token: number;
+  /** `exclusive` or `shared`. */
   readonly mode: string;
+  /** From 0. */
   readonly slot: number;
+  /** Of the pool's resource; null where slots have no names. */
   readonly slot_name: string | null;
+  /** `held`, `broken` or `cooling`. */
   readonly state: string;
+  /** Silent for so long, it may be taken off. */
   readonly ttl_seconds: number;
+  /** Wall clock, ISO 8601. */
   readonly acquired_at: string;
+  /** The same, at the last renewal. */
   readonly renewed_at: string;
+  /** May be empty. */
   readonly description: string;
+  /** May be empty. */
   readonly link: string;
 }
 
 /** One who waits. */
 export interface WaiterView {
+  /** 1 for the next in line. */
   readonly position: number;
+  /** What `break --grant` takes; another one after a try that came to nothing. */
   readonly grant: string;
+  /** Who it is, for people. */
   readonly holder: string;
+  /** `exclusive` or `shared`. */
   readonly mode: string;
+  /** The higher is served first. */
   readonly priority: number;
+  /** `fifo`, `build`, `newest` or `sequential`. */
   readonly order: string;
+  /** Wall clock, ISO 8601. */
   readonly waiting_since: string;
+  /** May be empty. */
   readonly description: string;
+  /** May be empty. */
   readonly link: string;
   /** There while its turn is named. */
   readonly turn?: true;
@@ -36,36 +57,54 @@ export interface WaiterView {
 
 /** A hold, or a try, that is over. */
 export interface PastView {
+  /** Never used again. */
   readonly grant: string;
+  /** Who it was, for people. */
   readonly holder: string;
+  /** May be empty. */
   readonly link: string;
+  /** The fencing token; null for one that never held. */
   readonly token: number | null;
+  /** Wall clock, ISO 8601; null for one that never held. */
   readonly acquired_at: string | null;
+  /** When it ended, whatever the outcome. */
   readonly released_at: string;
+  /** Until it held, or gave up. */
   readonly waited_seconds: number;
+  /** `released`, `expired`, `broken` or `gave_up`. */
   readonly outcome: string;
+  /** Who ended it; null where it did so itself. */
   readonly by: string | null;
+  /** Why somebody else ended it; null where it did so itself. */
   readonly reason: string | null;
 }
 
 /** A lock. Every text in it is harmless, whoever wrote it. */
 export interface LockView {
+  /** The name that its record has. */
   readonly lock: string;
+  /** `secret/<namespace>/<name>` or `local/<name>`. */
   readonly object: string;
+  /** How many may hold at once. */
   readonly capacity: number;
+  /** The last fencing token; 0 before the first hold. */
   readonly token: number;
+  /** Nobody new holds while it is there; times are ISO 8601, `until` null without an end. */
   readonly frozen: {
     readonly by: string;
     readonly reason: string;
     readonly since: string;
     readonly until: string | null;
   } | null;
+  /** In the order of their claims. */
   readonly holders: readonly HolderView[];
+  /** The next in line first. */
   readonly queue: readonly WaiterView[];
 }
 
 /** A lock with its last holders. */
 export interface StatusView extends LockView {
+  /** The newest first. */
   readonly history: readonly PastView[];
 }
 

@@ -19,8 +19,11 @@ import { neutral } from "./text.ts";
 export interface Asked {
   /** The command's name. */
   readonly command: string;
+  /** The options, with the variables that stand for them. */
   readonly given: Given;
+  /** For variables that no option stands for. */
   readonly env: Env;
+  /** For defaults. */
   readonly ci: Ci;
   /** The arguments that are no options. */
   readonly operands: readonly string[];

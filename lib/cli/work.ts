@@ -23,8 +23,11 @@ const UNGUARDED_GRACE_MS = 1000;
 export interface WorkOptions {
   /** The program's path. */
   readonly command: string;
+  /** What follows it. */
   readonly args: readonly string[];
+  /** Those of `run`. */
   readonly options: RunOptions;
+  /** Its `env` is handed on to the command, with the lock's variables. */
   readonly context: Context;
   /** How long it may take until all of a killed command is reaped, in milliseconds; default 30 s. */
   readonly reapMs?: number;
@@ -54,6 +57,7 @@ export class Work {
   /** Aborted when what was killed has had its time to be gone. */
   readonly #patience = new AbortController();
 
+  /** Starts nothing yet. */
   constructor(asked: WorkOptions) {
     this.#asked = asked;
   }

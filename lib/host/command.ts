@@ -69,6 +69,7 @@ export interface CommandOptions {
 export class CommandError extends Error {
   /** What kind of error it is. */
   override readonly name = "CommandError";
+  /** `message` is a sentence for people. */
   constructor(
     message: string,
     /** What `run` ends with. */

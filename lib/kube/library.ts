@@ -4,12 +4,25 @@
  */
 import path from "node:path";
 import type { KubeConfig } from "@kubernetes/client-node/dist/config.js";
-import type { Cluster, Context, User } from "@kubernetes/client-node/dist/config_types.js";
+import type * as types from "@kubernetes/client-node/dist/config_types.js";
+import type { Context } from "@kubernetes/client-node/dist/config_types.js";
 import { inOneLine, KubeconfigError } from "./errors.ts";
 import { notKubeconfig, notYaml } from "./kubeconfig_text.ts";
 import type { KubeconfigText } from "./kubeconfig_text.ts";
 
-export type { Cluster, User };
+/**
+ * A cluster as the library reads it.
+ *
+ * @internal Its fields are the package's, and documented there.
+ */
+export type Cluster = types.Cluster;
+
+/**
+ * A user as the library reads it.
+ *
+ * @internal Its fields are the package's, and documented there.
+ */
+export type User = types.User;
 
 /** A cluster or a user of a kubeconfig. */
 export interface Entry<T> {
@@ -41,7 +54,11 @@ export interface Choice {
   readonly user: Entry<User & MoreOfUser> | null;
 }
 
-/** The library's class; its module is loaded by the first call. */
+/**
+ * The library's class; its module is loaded by the first call.
+ *
+ * @internal The class is the package's, and documented there.
+ */
 export async function newKubeConfig(): Promise<KubeConfig> {
   const { KubeConfig } = await import("@kubernetes/client-node/dist/config.js");
   return new KubeConfig();

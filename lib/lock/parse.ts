@@ -10,7 +10,7 @@ export type Extra = Readonly<Record<string, unknown>>;
 export class Damaged extends Error {
   /** What traces call it. */
   override readonly name = "Damaged";
-  /** @param message names the place and what should be there */
+  /** `message` names the place and what should be there. */
   constructor(
     /** `damaged`: not of the expected shape. `newer`: of a format this program does not know. */
     readonly why: "damaged" | "newer",

@@ -68,7 +68,7 @@ export type StoreFailureKind =
 export class StoreError extends Error {
   /** What traces call it. */
   override readonly name = "StoreError";
-  /** @param message for people, without credentials */
+  /** `message` is a sentence for people, without credentials. */
   constructor(
     readonly kind: StoreFailureKind,
     message: string,

@@ -106,6 +106,7 @@ const LISTS = 3;
 
 /** Objects of one state of the cluster. */
 export interface Listed {
+  /** As the server sent them, in its order. */
   readonly objects: readonly unknown[];
   /** That state's. Empty when the server does not say it. */
   readonly revision: string;

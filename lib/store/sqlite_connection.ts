@@ -10,6 +10,7 @@ export type Row = Readonly<Record<string, unknown>>;
 export class Connection {
   readonly #statements = new Map<string, StatementSync>();
 
+  /** `database` is open; whoever opened it closes it. */
   constructor(readonly database: DatabaseSync, /** Which file is open. */ readonly inode: string) {}
 
   /** The first row, or undefined. */

@@ -3,6 +3,7 @@ import { StoreError } from "../lock/store.ts";
 
 /** Nothing was done, because somebody else is using the file (or has just replaced it): to be tried again. */
 export class Busy extends Error {
+  /** What traces call it. */
   override readonly name = "Busy";
 }
 

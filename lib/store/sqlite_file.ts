@@ -50,6 +50,7 @@ export class SqliteFile {
   #ownWrites = 0;
   #newestRevision = "0";
 
+  /** Opens nothing yet: there need not be a file. */
   constructor(
     readonly path: string,
     /** The most pages the file may have; without it as many as the disk holds. */
@@ -98,6 +99,7 @@ export class SqliteFile {
     return this.#newest(String(row?.revision));
   }
 
+  /** Lets go of the file; the next use opens it again. */
   close(): void {
     const open = this.#connection;
     this.#connection = undefined;

@@ -8,7 +8,9 @@ import { Busy, stillLocked } from "./sqlite_errors.ts";
 
 /** A record, and the revision at which it was made. */
 export interface DatedRecord {
+  /** As it stands. */
   readonly record: StoredRecord;
+  /** Later than what was read before: another record of that name. */
   readonly created: string;
 }
 
@@ -16,6 +18,7 @@ export interface DatedRecord {
 export interface Polled {
   /** Another text whenever something may have changed. Cheap. */
   state(): string;
+  /** The record as it stands, or null when there is none. */
   read(): DatedRecord | null;
 }
 
