@@ -9,6 +9,7 @@ import type { WhereOptions } from "./options.ts";
 
 /** Where the locks are that a command is about. */
 export interface Place {
+  /** To be closed by whoever opened it. */
   readonly stores: LockStores;
   /** How to name it in the commands that are printed for people. */
   readonly address: Address;
@@ -34,7 +35,7 @@ export type OpenStores = (where: WhereOptions, context: Context) => Promise<Plac
  *
  * @throws {CliError} (exit 2) when the configuration cannot be used
  */
-export const openStores: OpenStores = (where, context) =>
+export const openStores: OpenStores = (where, context): Promise<Place> =>
   where.store === "local" ? openLocal(where, context) : openCluster(where, context);
 
 async function openLocal(

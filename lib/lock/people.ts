@@ -12,7 +12,9 @@ import type { LockStore, StoredRecord } from "./store.ts";
 
 /** A lock as it stands: the tickets were listed after the record was read. */
 export interface Look {
+  /** As the store returned it; null when there is no record. */
   readonly stored: StoredRecord | null;
+  /** What `stored` says; null when there is no record. */
   readonly record: LockRecord | null;
   /** Those that wait, in order. */
   readonly queue: readonly Queued[];
@@ -24,6 +26,7 @@ export interface Look {
 export interface Patience {
   /** Until when, on `now`'s clock, in milliseconds. */
   readonly until: number;
+  /** A monotonic clock, in milliseconds. */
   now(): number;
 }
 
@@ -146,7 +149,9 @@ async function again(error: unknown, patience: Patience, wait: number): Promise<
 
 /** One whose process is gone, or about to go, without having held. */
 export interface Withdrawn {
+  /** Of its one try to acquire. */
   readonly grant: string;
+  /** For the history, where it left no ticket. */
   readonly holder: string;
 }
 
@@ -195,13 +200,17 @@ export interface BreakOrder {
   readonly grants: readonly string[] | null;
   /** `now`: the entry is taken off at once, whatever its holder does. */
   readonly how: "in order" | "now";
+  /** Who breaks it, for the history and for who is broken. */
   readonly by: string;
+  /** Why, for the same; may be empty. */
   readonly reason: string;
 }
 
 /** What a break did. */
 export interface Broken {
+  /** As they were before; with `in order` their entries stand until they give up. */
   readonly holders: readonly Holder[];
+  /** In queue order; their tickets are deleted. */
   readonly waiters: readonly Queued[];
 }
 

@@ -4,7 +4,9 @@ import { compareRevisions } from "./store.ts";
 
 /** A ticket as it was listed. */
 export interface Queued {
+  /** Parsed, and with the grant that its name tells. */
   readonly ticket: Ticket;
+  /** The store's, so that no other ticket of that name is deleted in its place. */
   readonly uid: string;
   /** The ticket's own revision: its place, unless it names an `order_revision`. */
   readonly revision: string;
