@@ -42,10 +42,13 @@ const SCHEMA = `
  *
  * A person may delete it (or move it away) while it is open. SQLite would go on working in the file that has no name any more, alone
  * with those who opened it before, while newcomers share another: two would hold one lock. So each use first compares the inode under
- * the path (5 µs), and what was committed while the file went away is answered with `unknown`.
+ * the path (5 µs), and what was committed while the file went away is answered with `unknown`. The same goes for its `-wal` and `-shm`,
+ * which a person may take for litter: what is committed stands in them, and newcomers would make others.
  */
 export class SqliteFile {
   #connection: Connection | undefined;
+  /** Which `-wal` and `-shm` that has open. */
+  #logs = "";
   #generation = 0;
   #ownWrites = 0;
   #newestRevision = "0";
@@ -74,7 +77,7 @@ export class SqliteFile {
       const connection = this.#existing() ?? this.#open();
       const result = connection.transaction("IMMEDIATE", () => act(connection));
       this.#ownWrites++;
-      if (!this.#isGone(connection.inode)) return result;
+      if (!this.#isGone(connection.inode) && this.#logs === this.#logsNow()) return result;
       throw new StoreError(
         "unknown",
         `the lock database ${this.path} was deleted or replaced while it was being written`,
@@ -126,8 +129,9 @@ export class SqliteFile {
   /** The connection to the file that has the path now; undefined when there is none. */
   #existing(): Connection | undefined {
     const inode = this.#inode();
-    if (this.#connection !== undefined && this.#connection.inode !== inode) {
-      this.#letGo(this.#connection);
+    const open = this.#connection;
+    if (open !== undefined && (open.inode !== inode || this.#logs !== this.#logsNow())) {
+      this.#letGo(open);
     }
     if (inode === undefined) return undefined;
     return this.#connection ?? this.#open();
@@ -154,8 +158,11 @@ export class SqliteFile {
   }
 
   #inode(): string | undefined {
-    const stat = fs.statSync(this.path, { bigint: true, throwIfNoEntry: false });
-    return stat && `${stat.dev} ${stat.ino}`;
+    return inodeOf(this.path);
+  }
+
+  #logsNow(): string {
+    return `${inodeOf(`${this.path}-wal`)} ${inodeOf(`${this.path}-shm`)}`;
   }
 
   #open(): Connection {
@@ -168,6 +175,7 @@ export class SqliteFile {
       if (this.#isGone(inode)) throw new Busy();
       this.#prepare(connection);
       this.#connection = connection;
+      this.#logs = this.#logsNow();
       return connection;
     } catch (error) {
       database.close();
@@ -232,6 +240,11 @@ export class SqliteFile {
     }
     this.#newest(revision);
   }
+}
+
+function inodeOf(file: string): string | undefined {
+  const stat = fs.statSync(file, { bigint: true, throwIfNoEntry: false });
+  return stat && `${stat.dev} ${stat.ino}`;
 }
 
 function newestRevision(connection: Connection): string {

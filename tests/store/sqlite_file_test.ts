@@ -286,6 +286,38 @@ for (const gone of [["locks.db"], ["locks.db", "locks.db-wal", "locks.db-shm"]])
   });
 }
 
+for (const gone of [["-wal", "-shm"], ["-wal"], ["-shm"]]) {
+  Deno.test(`sqlite: with ${gone} deleted by hand nobody goes on alone with a file of his own`, async () => {
+    using bench = opened();
+    const old = await bench.lock.createRecord("one");
+    for (const ending of gone) Deno.removeSync(`${bench.path}${ending}`);
+    // Who has it open looks at it all the time: it has put what stood in them where all find it.
+    assertEquals(await bench.lock.readRecord(), old);
+    const newcomer = sqliteStores(bench.path);
+    try {
+      const lock = newcomer.open("shared", "shared");
+      assertEquals(await lock.readRecord(), old);
+      const next = await lock.replaceRecord(old, "two");
+      assertEquals(await bench.lock.readRecord(), next);
+      await fails(bench.lock.replaceRecord(old, "three"), "conflict", /changed by somebody else/);
+      // With two that have it open what stood there is lost, and both know it.
+      for (const ending of gone) Deno.removeSync(`${bench.path}${ending}`);
+      // Until the last of them has let go of what was deleted it may be answered that nobody knows.
+      await Promise.allSettled([bench.lock, lock].map((one) => one.readRecord()));
+      const [mine, theirs] = [await bench.lock.readRecord(), await lock.readRecord()];
+      assertEquals(mine, theirs);
+      const made = mine === null
+        ? await lock.createRecord("four")
+        : await lock.replaceRecord(mine, "four");
+      assertEquals(await bench.lock.readRecord(), made);
+      assert(compareRevisions(made.revision, next.revision) > 0);
+    } finally {
+      newcomer.close();
+    }
+    assertEquals(integrity(bench.path), "ok");
+  });
+}
+
 Deno.test("sqlite: a file put in the place of the open one is read at once", async () => {
   using bench = opened();
   const old = await bench.lock.createRecord("one");
