@@ -1,6 +1,7 @@
 /** From the options to the store, and from a store's failures to exit codes. */
 import { homedir } from "node:os";
 import { warmUpTls } from "../kube/warm_up.ts";
+import { persistently as again } from "../lock/people.ts";
 import { StoreError } from "../lock/store.ts";
 import type { LockStores } from "../lock/store.ts";
 import type { Context } from "./context.ts";
@@ -98,9 +99,6 @@ export function ofStore(error: unknown, store: WhereOptions["store"]): unknown {
   return new CliError(unusable ? Exit.unusable : Exit.unreachable, error.message);
 }
 
-/** How long to wait before an unanswered request is tried again, in milliseconds. */
-const AGAIN_MS = 250;
-
 /**
  * What `request` resolves with. Where there is no answer it is tried again for `limitMs` in all, so that a restart of the API server
  * fails nobody's command.
@@ -113,16 +111,10 @@ export async function persistently<T>(
   store: WhereOptions["store"],
   clock: Pick<Context, "monotonicMs">,
 ): Promise<T> {
-  const end = clock.monotonicMs() + limitMs;
-  while (true) {
-    try {
-      return await request();
-    } catch (error) {
-      const again = error instanceof StoreError &&
-        (error.kind === "unknown" || error.kind === "throttled");
-      const pauseMs = Math.max(AGAIN_MS, (error instanceof StoreError && error.retryAfterMs) || 0);
-      if (!again || clock.monotonicMs() + pauseMs >= end) throw ofStore(error, store);
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
-    }
+  const now = clock.monotonicMs;
+  try {
+    return await again({ until: now() + limitMs, now }, request);
+  } catch (error) {
+    throw ofStore(error, store);
   }
 }

@@ -1,8 +1,8 @@
 /** One lock as it stands now, for those who only look. */
 import { Damaged } from "../lock/parse.ts";
-import { emptyRecord, parseRecord, parseTicket } from "../lock/record.ts";
+import { emptyRecord, parseRecord } from "../lock/record.ts";
 import type { Identity, LockRecord } from "../lock/record.ts";
-import { waiting } from "../lock/queue.ts";
+import { readTickets, waiting } from "../lock/queue.ts";
 import type { Queued } from "../lock/queue.ts";
 import type { LockStore, StoredTicket } from "../lock/store.ts";
 import { CliError, Exit } from "./errors.ts";
@@ -14,6 +14,7 @@ import { neutral } from "./text.ts";
 export interface SeenLock {
   /** What the store calls the record. */
   readonly object: string;
+  /** An empty one where there is none yet. */
   readonly record: LockRecord;
   /** Those who wait, in order. */
   readonly queue: readonly Queued[];
@@ -64,17 +65,7 @@ export function parsed(object: string, text: string): LockRecord {
 
 /** Those who wait, in order. Tickets that cannot be read wait for nothing. */
 export function queueOf(record: LockRecord, stored: readonly StoredTicket[]): readonly Queued[] {
-  return waiting(
-    record,
-    stored.flatMap(({ uid, revision, text }) => {
-      try {
-        return [{ ticket: parseTicket(text), uid, revision }];
-      } catch (error) {
-        if (error instanceof Damaged) return [];
-        throw error;
-      }
-    }),
-  );
+  return waiting(record, readTickets(stored).tickets);
 }
 
 /** The record is another lock's: their joined names are the same. */

@@ -11,7 +11,7 @@ import {
 import type { Draft } from "./draft.ts";
 import { NOTHING_SEEN, see, seeAfterOutage } from "./observer.ts";
 import { Damaged } from "./parse.ts";
-import { CALL_SIZE, inOrder, waiting } from "./queue.ts";
+import { CALL_SIZE, inOrder, readTickets, waiting } from "./queue.ts";
 import type { Queued } from "./queue.ts";
 import { parseRecord, parseTicket } from "./record.ts";
 import type { Identity, LockRecord, Ticket } from "./record.ts";
@@ -194,27 +194,17 @@ function countServed(d: Draft, before: LockRecord | null, after: LockRecord): vo
  * @returns null when one is of a newer format
  */
 export function learnTickets(d: Draft, stored: readonly StoredTicket[]): Queued[] | null {
-  const tickets: Queued[] = [];
-  for (const one of stored) {
-    try {
-      const ticket = parseTicket(one.text);
-      if (ticket.grant === one.grant) {
-        // Touched by somebody, mine may look younger than it is: I know my place.
-        const touched = ticket.grant === d.grant && ticket.order_revision === null;
-        tickets.push({
-          ticket: touched && d.place !== null ? { ...ticket, order_revision: d.place } : ticket,
-          uid: one.uid,
-          revision: one.revision,
-        });
-      }
-    } catch (error) {
-      if (!(error instanceof Damaged)) throw error;
-      if (error.why === "newer") {
-        unusable(d, error.message);
-        return null;
-      }
-    }
+  const read = readTickets(stored);
+  if (read.newer !== null) {
+    unusable(d, read.newer);
+    return null;
   }
+  // Touched by somebody, mine may look younger than it is: I know my place.
+  const tickets = read.tickets.map((queued) =>
+    queued.ticket.grant === d.grant && queued.ticket.order_revision === null && d.place !== null
+      ? { ...queued, ticket: { ...queued.ticket, order_revision: d.place } }
+      : queued
+  );
   const mine = stored.find((one) => one.grant === d.grant);
   if (d.ticket !== null && d.phase === "waiting") {
     if (mine === undefined || mine.uid !== d.ticket.stored.uid) d.mustReadTicket = true;

@@ -1,11 +1,11 @@
 /** What people and scripts do to a lock from outside: look, check, renew once, break. */
 import type { Lost } from "./driver.ts";
 import { Damaged } from "./parse.ts";
-import { encodeRecord, parseRecord, parseTicket } from "./record.ts";
+import { encodeRecord, parseRecord } from "./record.ts";
 import type { Holder, LockRecord } from "./record.ts";
 import { lostBy } from "./resume.ts";
 import { bar, breakHolder, release, remove, renew } from "./rules.ts";
-import { holderOf, inOrder, pastOf, waiting } from "./queue.ts";
+import { holderOf, inOrder, pastOf, readTickets, waiting } from "./queue.ts";
 import type { Queued } from "./queue.ts";
 import { StoreError } from "./store.ts";
 import type { LockStore, StoredRecord } from "./store.ts";
@@ -46,15 +46,7 @@ export async function readLock(
 export async function lookAt(store: LockStore, patience: Patience): Promise<Look> {
   const found = await readLock(store, patience);
   const listed = await persistently(patience, () => store.listTickets());
-  const tickets: Queued[] = [];
-  for (const { grant, uid, revision, text } of listed) {
-    try {
-      const ticket = parseTicket(text);
-      if (ticket.grant === grant) tickets.push({ ticket, uid, revision });
-    } catch (error) {
-      if (!(error instanceof Damaged)) throw error;
-    }
-  }
+  const { tickets } = readTickets(listed);
   return {
     stored: found?.stored ?? null,
     record: found?.record ?? null,
@@ -75,7 +67,7 @@ function understood({ object }: LockStore, stored: StoredRecord): LockRecord {
 }
 
 /** Calls `request` again after answers that say nothing, until the patience is over. For requests that change nothing. */
-async function persistently<T>(patience: Patience, request: () => Promise<T>): Promise<T> {
+export async function persistently<T>(patience: Patience, request: () => Promise<T>): Promise<T> {
   for (let wait = RETRY_MS.first;; wait = Math.min(wait * 2, RETRY_MS.most)) {
     try {
       return await request();

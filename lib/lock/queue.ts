@@ -1,6 +1,9 @@
 /** The queue: who waits, in which order, whose turn it is, and the roll call. Pure functions, as `rules.ts`. */
+import { Damaged } from "./parse.ts";
+import { parseTicket } from "./record.ts";
 import type { Holder, LockRecord, Mode, Past, Ticket } from "./record.ts";
 import { compareRevisions } from "./store.ts";
+import type { StoredTicket } from "./store.ts";
 
 /** A ticket as it was listed. */
 export interface Queued {
@@ -20,6 +23,28 @@ export const CALL_STANDS_SECONDS = 3;
 
 /** How long any roll call stands at most: an overloaded server must not have everybody deleted. */
 export const CALL_STANDS_AT_MOST_SECONDS = 60;
+
+/**
+ * The tickets of a list. One that is damaged counts as absent: nobody could say whose it is.
+ *
+ * @returns `newer`: what is wrong with one that a newer program wrote, if there is one
+ */
+export function readTickets(
+  stored: readonly StoredTicket[],
+): { readonly tickets: Queued[]; readonly newer: string | null } {
+  const tickets: Queued[] = [];
+  let newer: string | null = null;
+  for (const { grant, uid, revision, text } of stored) {
+    try {
+      const ticket = parseTicket(text);
+      if (ticket.grant === grant) tickets.push({ ticket, uid, revision });
+    } catch (error) {
+      if (!(error instanceof Damaged)) throw error;
+      if (error.why === "newer") newer = error.message;
+    }
+  }
+  return { tickets, newer };
+}
 
 /** Where a ticket stands among those of its priority: the revision that counts for it. */
 export function placeOf(queued: Queued): string {
