@@ -8,6 +8,7 @@ import type { NewTicket, StoredTicket } from "../lock/store.ts";
 import {
   annotationsOf,
   asStored,
+  fieldsOf,
   LABELS,
   labelsOf,
   listOf,
@@ -44,7 +45,8 @@ export class LeaseTickets {
    * (Kubernetes 1.36: `progressRequestPeriod` of the watch cache); what there is it hears of within milliseconds.
    *
    * A Lease whose annotation somebody took off or garbled is among them, with what is left of its text: who reads it
-   * refuses it, and it can be deleted like any other.
+   * refuses it, and it can be deleted like any other. One that is deleted and only waits for somebody's finalizer is not: it would be
+   * named, called and deleted again at each hand-over.
    */
   async list(
     signal?: AbortSignal,
@@ -62,7 +64,7 @@ export class LeaseTickets {
     this.#listed = revision;
     return leases
       // Under another name it cannot be a grant's of this lock, whatever its labels say.
-      .filter((lease) => metadataOf(lease).name.startsWith(this.#name("")))
+      .filter((lease) => metadataOf(lease).name.startsWith(this.#name("")) && !isGoing(lease))
       .map((lease) => this.#ticketOf(lease));
   }
 
@@ -70,9 +72,8 @@ export class LeaseTickets {
   async read(grant: string, signal?: AbortSignal): Promise<StoredTicket | null> {
     return await asStored(async () => {
       try {
-        return this.#ticketOf(
-          await this.#client.request({ target: this.#target("get", grant), signal }),
-        );
+        const lease = await this.#client.request({ target: this.#target("get", grant), signal });
+        return isGoing(lease) ? null : this.#ticketOf(lease);
       } catch (error) {
         if ((error as { kind?: unknown }).kind === "missing") return null;
         throw error;
@@ -165,6 +166,11 @@ export class LeaseTickets {
   #name(grant: string): string {
     return `${this.#names.object}-t-${grant}`;
   }
+}
+
+/** True for an object that is deleted and stands only until the last of its finalizers is taken off. */
+function isGoing(object: unknown): boolean {
+  return fieldsOf(fieldsOf(object)["metadata"])["deletionTimestamp"] !== undefined;
 }
 
 /** A holder as others' terminals may show it. */

@@ -267,6 +267,22 @@ Deno.test("a ticket is a Lease that shows its holder, and one that was damaged c
   assertEquals(await lock.listTickets(), []);
 });
 
+Deno.test("a ticket that is deleted and waits for somebody's finalizer is none any more", async () => {
+  using opened = await openLock("going");
+  const { lock } = opened;
+  const ticket = await lock.createTicket({ grant: "g1", holder: "me", text: "one" });
+  const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/going-t-g1`;
+  const have = (finalizers: readonly string[]) =>
+    cluster.api.must("PATCH", path, {
+      contentType: "application/merge-patch+json",
+      body: { metadata: { finalizers } },
+    });
+  await have(["example.com/audit"]);
+  await lock.deleteTicket({ grant: "g1", uid: ticket.uid });
+  assertEquals([await lock.listTickets(), await lock.readTicket("g1")], [[], null]);
+  await have([]);
+});
+
 Deno.test("more tickets than fit into one answer are all listed", async () => {
   using opened = await openLock("many");
   const { lock } = opened;
