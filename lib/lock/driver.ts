@@ -320,7 +320,7 @@ export interface State {
   readonly claimsLost: number;
   /** The record is to be read before anything is decided by it. */
   readonly mustRead: boolean;
-  /** So is my ticket, which may be gone, or made without an answer. */
+  /** My ticket is to be read first: it may be gone, or made although no answer came. */
   readonly mustReadTicket: boolean;
   /** It has to help the record on, whatever that looks like. */
   readonly mustSettle: boolean;
