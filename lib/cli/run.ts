@@ -81,13 +81,14 @@ export async function runCommand(
     return "giving up";
   });
   try {
+    // Should this fail, the lifeline is not let go: it kills the command as soon as this process ends.
     const state = await client.over;
+    await work.letGo();
     const lost = work.unguarded ?? null;
     return ended(options, context, state, work, endings.first, began, lost);
   } finally {
     endings.stop();
     waits.end();
-    await work.letGo();
     stores.close();
   }
 }

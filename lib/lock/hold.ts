@@ -246,6 +246,11 @@ export function loseEntry(d: Draft, hold: Hold): void {
     : past?.outcome === "broken"
     ? { kind: "broken", by: past.by, reason: past.reason }
     : { kind: "gone" };
+  loseForGood(d, hold, lost);
+}
+
+/** The hold is over: nothing is renewed or given back, and the work is told to stop now and soon killed. */
+export function loseForGood(d: Draft, hold: Hold, lost: Lost): void {
   const killAt = Math.min(d.now + ttl(d) * PART.renew, hold.ackedAt + ttl(d) * PART.kill);
   lose(d, lost, killAt);
   if (d.hold !== null) d.hold = { ...d.hold, gone: true };

@@ -9,6 +9,7 @@ import {
   tell,
 } from "./draft.ts";
 import type { Draft } from "./draft.ts";
+import { loseForGood } from "./hold.ts";
 import { NOTHING_SEEN, see, seeAfterOutage } from "./observer.ts";
 import { Damaged } from "./parse.ts";
 import { CALL_SIZE, inOrder, readTickets, waiting } from "./queue.ts";
@@ -62,9 +63,7 @@ export function describeIdentity(identity: Identity): string {
 function unusable(d: Draft, message: string): void {
   if (d.phase === "holding" || d.phase === "releasing") {
     if (d.hold === null) finish(d, { kind: "unusable", message });
-    else if (!d.hold.gone) {
-      d.hold = { ...d.hold, gone: true, lost: d.hold.lost ?? { kind: "damaged", message } };
-    }
+    else if (!d.hold.gone) loseForGood(d, d.hold, { kind: "damaged", message });
     return;
   }
   // One that leaves has deleted its ticket first; in a record that it cannot read there is nothing more to give back.

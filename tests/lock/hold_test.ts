@@ -275,3 +275,16 @@ Deno.test("while the record can be read and not be written a holder is taken for
   assert(client.working !== null);
   assert(next.working === null);
 });
+
+Deno.test("a holder whose record becomes garbage tells its work to stop as soon as it sees that", () => {
+  const world = calmWorld();
+  const holder = holderOf(world, "holder", { ttlMs: 600_000 });
+  world.runFor(5_000);
+  world.referee.blind = true;
+  world.core.editRecord(OBJECT, "garbage");
+  const from = world.time.now;
+  world.run(() => holder.over, 60_000, "it does not stop");
+  // Its work takes half a second to end after TERM.
+  assertLess(world.time.now - from, 1_000);
+  assertEquals(holder.state.result?.kind, "lost");
+});
