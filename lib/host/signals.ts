@@ -33,6 +33,8 @@ export function onEndSignals(tell: OnEndSignal): () => void {
   return () => listeners.forEach((stop) => stop());
 }
 
+/** Who started this process, as early as it can be known: it may die before anybody asks. */
+const PARENT = process.ppid;
 /** How often the parent is looked at. */
 const LOOK_MS = 200;
 
@@ -43,11 +45,10 @@ const LOOK_MS = 200;
  * @param signal ends the watch; the promise then rejects with its reason.
  */
 export function parentGone(signal: AbortSignal): Promise<void> {
-  const parent = process.ppid;
   return new Promise((resolve, reject) => {
     const timer = setInterval(() => {
       // An orphan gets another parent: process 1, or whoever adopts orphans here.
-      if (process.ppid === parent) return;
+      if (process.ppid === PARENT) return;
       clearInterval(timer);
       resolve();
     }, LOOK_MS);
