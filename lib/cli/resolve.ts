@@ -32,8 +32,22 @@ const DEFAULT_MAX_HOLD_MS = 6 * 3600 * 1000;
 /** One attempt of version 3: it looked, and slept for so long. */
 const ATTEMPT_MS = 10_000;
 
+/** Variables of options that this version does not have: ignored, they would promise what nobody keeps. */
+const NOT_YET = [
+  "K8S_LOCK_ORDER",
+  "K8S_LOCK_PRIORITY",
+  "K8S_LOCK_SLOTS",
+  "K8S_LOCK_POOL",
+  "K8S_LOCK_ON_EXPIRY",
+  "K8S_LOCK_OWNER",
+];
+
 function takeOptions(asked: Asked): Omit<TakeOptions, "maxHoldMs"> {
   const { given, ci } = asked;
+  const early = NOT_YET.find((name) => (asked.env[name]?.trim() ?? "") !== "");
+  if (early !== undefined) {
+    throw usage(`${early} is set, and this version of k8s-lock has no such option; unset it`);
+  }
   const attempts = given.integer(TAKING.maxAttempts, 0);
   const attemptsMs = attempts === null ? null : Math.min(attempts * ATTEMPT_MS, MAX_DURATION_MS);
   const timeoutMs = given.duration(TAKING.timeout, 0);

@@ -328,6 +328,12 @@ for (
   });
 }
 
+Deno.test("a variable of an option that is not there yet is refused, and an empty one is none", async () => {
+  const env = { K8S_LOCK_SLOTS: "2" };
+  assertStringIncludes(await refusal(["acquire", "a"], env), "K8S_LOCK_SLOTS is set");
+  await ask(["acquire", "a"], { K8S_LOCK_SLOTS: "" });
+});
+
 Deno.test("an unknown option with control characters is shown without them", async () => {
   const sentence = await refusal(["status", "a", "--x\u001b[31m\n::error::y"]);
   // deno-lint-ignore no-control-regex
