@@ -5,11 +5,10 @@ import { lifelineSupported, startLifeline } from "../host/lifeline.ts";
 import type { Lifeline, LifelineDeath } from "../host/lifeline.ts";
 import { ownTerminal } from "../host/terminal.ts";
 import type { State } from "../lock/driver.ts";
+import { PART } from "../lock/hold.ts";
 import type { Context } from "./context.ts";
 import type { RunOptions } from "./options.ts";
 
-/** The lifeline kills at this part of the TTL after the last acknowledged renewal, as the driver does. */
-const KILL_PART = 5 / 6;
 /** How long it may take until all of a command that is killed is reaped, in milliseconds. */
 const REAP_MS = 30_000;
 /** A group that is not gone so soon after its command is spoken of, in milliseconds. */
@@ -81,7 +80,8 @@ export class Work {
     }
     const hold = state.hold;
     if (hold === null || hold.ackedAt === this.#toldAckedAt || hold.gone) return;
-    this.#guardedAt = hold.ackedAt + options.ttlMs * KILL_PART;
+    // The lifeline kills when the driver would: one moment, written down once.
+    this.#guardedAt = hold.ackedAt + options.ttlMs * PART.kill;
     this.#toldAckedAt = hold.ackedAt;
     this.#tellTime(state.now);
   }

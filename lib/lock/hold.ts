@@ -20,7 +20,7 @@ import type { Holder } from "./record.ts";
 import { renew } from "./rules.ts";
 
 /** Parts of the TTL, counted from the sending of the last acknowledged renewal. */
-const PART = { renew: 1 / 6, warn: 1 / 2, stop: 2 / 3, kill: 5 / 6 };
+export const PART = { renew: 1 / 6, warn: 1 / 2, stop: 2 / 3, kill: 5 / 6 };
 
 /** A hold shorter than this is never watched: taking and giving back are 5 requests in all. */
 const WATCH_AFTER_MS = 1000;

@@ -49,13 +49,13 @@ function understood(d: Draft, stored: StoredRecord): LockRecord | null {
 }
 
 /** True when both name the same lock. */
-export function sameIdentity(a: Identity, b: Identity): boolean {
+function sameIdentity(a: Identity, b: Identity): boolean {
   return a.scope === b.scope && a.owner === b.owner && a.repository === b.repository &&
     a.lock === b.lock;
 }
 
 /** An identity in words. */
-export function describeIdentity(identity: Identity): string {
+function describeIdentity(identity: Identity): string {
   const place = [identity.owner, identity.repository].filter((part) => part !== "").join("/");
   return place === "" ? `"${identity.lock}"` : `"${identity.lock}" of ${place}`;
 }
