@@ -79,11 +79,13 @@ Deno.test(
   atTerminal,
   async () => {
     const holder = startHolder(
-      "trap '' TERM INT HUP; echo pid $PPID $$; while :; do sleep 1000; done",
+      "trap '' TERM HUP; trap 'echo interrupted' INT; echo ready; while :; do sleep 1000; done",
     );
-    await holder.says("pid");
+    await holder.says("ready");
     const pid = await holder.pidOf("command");
     holder.child.stdin.write("\x03");
+    // A key that came only after the command's end would go to the holder, and throw away what is on its way to us.
+    await holder.says("interrupted");
     // The terminal's own child is the holder.
     const [child] = await childrenOf(holder.pid);
     process.kill(child ?? 0, "SIGUSR2");
