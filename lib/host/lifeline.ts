@@ -169,6 +169,15 @@ export async function startLifeline(options: LifelineOptions): Promise<Lifeline>
     expectAnswer(helper, sent);
   }
 
+  /**
+   * How to start a helper that knows the work and its time from its first moment: this process may be stopped before it can
+   * tell them.
+   */
+  function informed(): SelfCommand {
+    const known = [String(group ?? ""), String(deadline?.shared ?? "")];
+    return { ...self, args: [...self.args, ...known] };
+  }
+
   /** A stopped lifeline guards nothing: it is as good as dead. */
   function expectAnswer(asked: Helper, number: number): void {
     const unanswered = () => !over && helper === asked && asked.answered < number;
@@ -188,7 +197,7 @@ export async function startLifeline(options: LifelineOptions): Promise<Lifeline>
       deaths.push(performance.now());
       if (deaths.filter((at) => at > minuteAgo).length > MOST_DEATHS) return end("gone");
       try {
-        helper = await startHelper(self);
+        helper = await startHelper(informed());
       } catch {
         return over ? undefined : end("gone");
       }
@@ -196,6 +205,7 @@ export async function startLifeline(options: LifelineOptions): Promise<Lifeline>
         tell("done");
         return;
       }
+      // The time may have moved meanwhile, and a helper with a clock of its own could not be told before it was up.
       if (group !== null) tell(`guard ${group}`);
       tellDeadline();
       options.onDeath("replaced");

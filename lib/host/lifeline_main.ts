@@ -26,17 +26,24 @@ const LOOK_MS = 250;
 /** How long it goes on trying to kill what does not die. */
 const GIVE_UP_MS = 60_000;
 
+/** A process group that may be killed: 0 would be our own, and 1 everybody's. */
+function groupNumber(text: string | undefined): number | null {
+  return Number(text) > 1 ? Number(text) : null;
+}
+
 /**
  * Runs as the lifeline and ends the process.
  *
- * @param args one: the grants of the work, comma-separated.
+ * @param args the grants of the work, comma-separated; then, for one that replaces another, the process group of the work
+ *   and what the shared clock shows when it must be dead. Empty: not known.
  */
 export function lifelineMain(args: readonly string[]): void {
   const grants = (args[0] ?? "").split(",").filter((grant) => grant !== "");
   const shared = sharedNow() !== null;
   const now = () => (shared ? sharedNow() : null) ?? performance.now();
-  let group: number | null = null;
-  let deadline = Infinity;
+  let group = groupNumber(args[1]);
+  // Of a clock that this process cannot read the number says nothing.
+  let deadline = shared && args[2] ? Number(args[2]) : Infinity;
   let killing = false;
 
   async function kill(): Promise<void> {
@@ -60,8 +67,7 @@ export function lifelineMain(args: readonly string[]): void {
   function read(line: string): void {
     const [word, first, second] = line.split(" ");
     if (word === "done" && !killing) process.exit(0);
-    // Group 0 would be our own, and 1 everybody's.
-    if (word === "guard" && Number(first) > 1) group = Number(first);
+    if (word === "guard") group = groupNumber(first) ?? group;
     if (word === "until") {
       deadline = Number(first);
       say(`ok ${second}`);

@@ -2,7 +2,7 @@ import { readlinkSync } from "node:fs";
 import process from "node:process";
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { LifelineError, lifelineSupported, startLifeline } from "../../lib/host/lifeline.ts";
-import { processAlive } from "../../lib/host/processes.ts";
+import { allProcesses, processAlive, processStatus } from "../../lib/host/processes.ts";
 import { dead, fixture, newGrant, start } from "./fixtures/start.ts";
 import type { Talker } from "./fixtures/start.ts";
 
@@ -40,6 +40,13 @@ async function msUntilDead(holder: Talker, pids: number[] = []): Promise<number>
   const from = performance.now();
   await Promise.all([holder.closed(), ...pids.map(dead)]);
   return performance.now() - from;
+}
+
+function childrenOf(parent: number): number[] {
+  return allProcesses().filter((pid) => {
+    const status = processStatus(pid);
+    return status !== null && status.parent === parent && !status.zombie;
+  });
 }
 
 Deno.test(
@@ -122,6 +129,30 @@ Deno.test(
     holder.kill("SIGKILL");
     assert(await msUntilDead(holder, pids) < 1000);
     await dead(second);
+  },
+);
+
+Deno.test(
+  "a new lifeline knows the time of a holder that was stopped while it came up",
+  onLinux,
+  async () => {
+    const forMs = 3000;
+    const holder = startHolder({ forMs });
+    const pids = await stubbornWork(holder);
+    await holder.says("command");
+    const first = await holder.pidOf("lifeline");
+    const from = performance.now();
+    process.kill(first, "SIGKILL");
+    // The new one is there as a process, and not up yet.
+    while (!childrenOf(holder.pid).some((pid) => pid > 0 && pid !== first && !pids.includes(pid))) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    holder.kill("SIGSTOP");
+    await Promise.all(pids.map(dead));
+    assert(performance.now() - from < forMs + 1000);
+    assertEquals(holder.said.filter((line) => line.startsWith("lifeline replaced")), []);
+    holder.kill("SIGKILL");
+    await holder.closed();
   },
 );
 
