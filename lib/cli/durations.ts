@@ -46,15 +46,19 @@ export function parseDuration(text: string, from: string): number {
 }
 
 /**
- * {@link parseDuration}, but not less than `leastMs`.
+ * {@link parseDuration}, but not less than `leastMs` and not more than `mostMs`.
  *
  * @throws {CliError} (exit 2)
  */
-export function parseDurationOfAtLeast(leastMs: number, text: string, from: string): number {
+export function parseDurationWithin(
+  { leastMs, mostMs }: { readonly leastMs: number; readonly mostMs: number },
+  text: string,
+  from: string,
+): number {
   const milliseconds = parseDuration(text, from);
-  if (milliseconds < leastMs) {
-    throw usage(`${from}: ${JSON.stringify(text)} is too short; at least ${exact(leastMs)}`);
-  }
+  const refused = (why: string) => usage(`${from}: ${JSON.stringify(text)} is too ${why}`);
+  if (milliseconds < leastMs) throw refused(`short; at least ${exact(leastMs)}`);
+  if (milliseconds > mostMs) throw refused(`long; at most ${formatDuration(mostMs)}`);
   return milliseconds;
 }
 

@@ -1,6 +1,6 @@
 /** What was given: options as they were typed, environment variables where they were not. */
 import type { Env } from "../ci/detect.ts";
-import { parseDurationOfAtLeast } from "./durations.ts";
+import { MAX_DURATION_MS, parseDurationWithin } from "./durations.ts";
 import { usage } from "./errors.ts";
 import { longName } from "./flags.ts";
 import type { Flag } from "./flags.ts";
@@ -77,9 +77,10 @@ export class Given {
    *
    * @throws {CliError} (exit 2)
    */
-  duration(flag: Flag, leastMs: number): number | null {
+  duration(flag: Flag, leastMs: number, mostMs = MAX_DURATION_MS): number | null {
     const given = this.text(flag);
-    return given === null ? null : parseDurationOfAtLeast(leastMs, given.text, given.from);
+    if (given === null) return null;
+    return parseDurationWithin({ leastMs, mostMs }, given.text, given.from);
   }
 
   /**

@@ -37,6 +37,8 @@ const LEASE =
   "--store lease is not available in this version; leave it out (the lock is then kept in a Secret), or use --local";
 
 const DEFAULT_REQUEST_TIMEOUT_MS = 15_000;
+/** Nothing is gained by waiting longer for one answer, and timers end at 24 days. */
+const LONGEST_REQUEST_MS = 3_600_000;
 
 /** The store that was asked for. */
 export function whereOptions({ given, env, warn }: Asked): WhereOptions {
@@ -68,7 +70,8 @@ export function whereOptions({ given, env, warn }: Asked): WhereOptions {
     kubeconfigData: data === "" || kubeconfig?.typed ? null : data,
     context: given.text(WHERE.context)?.text ?? null,
     namespace: namespaceOf(given),
-    requestTimeoutMs: given.duration(WHERE.requestTimeout, 100) ?? DEFAULT_REQUEST_TIMEOUT_MS,
+    requestTimeoutMs: given.duration(WHERE.requestTimeout, 100, LONGEST_REQUEST_MS) ??
+      DEFAULT_REQUEST_TIMEOUT_MS,
   };
 }
 

@@ -4,7 +4,7 @@ import {
   formatDuration,
   LEAST_TTL_MS,
   parseDuration,
-  parseDurationOfAtLeast,
+  parseDurationWithin,
 } from "../../lib/cli/durations.ts";
 import { CliError, Exit } from "../../lib/cli/errors.ts";
 
@@ -60,9 +60,12 @@ for (
   });
 }
 
-Deno.test("a time to live under five seconds is refused, and five are taken", () => {
-  assertThrows(() => parseDurationOfAtLeast(LEAST_TTL_MS, "4999ms", "--ttl"), CliError, "least 5s");
-  assertEquals(parseDurationOfAtLeast(LEAST_TTL_MS, "5", "--ttl"), 5000);
+Deno.test("a duration is refused outside its bounds, and taken on them", () => {
+  const bounds = { leastMs: LEAST_TTL_MS, mostMs: 3_600_000 };
+  assertThrows(() => parseDurationWithin(bounds, "4999ms", "--ttl"), CliError, "least 5s");
+  assertEquals(parseDurationWithin(bounds, "5", "--ttl"), 5000);
+  assertEquals(parseDurationWithin(bounds, "1h", "--ttl"), 3_600_000);
+  assertThrows(() => parseDurationWithin(bounds, "61m", "--ttl"), CliError, "at most 1 h");
 });
 
 Deno.test("hours, minutes and seconds add up, whatever they are", () => {
