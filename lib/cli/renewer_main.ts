@@ -3,7 +3,7 @@ import process from "node:process";
 import { detectCi } from "../ci/detect.ts";
 import { processAlive } from "../host/processes.ts";
 import { readRenewerInput, signalReady } from "../host/renewer.ts";
-import { isStopped, readState, writeState } from "../host/state.ts";
+import { changeState, isStopped } from "../host/state.ts";
 import type { LockState } from "../host/state.ts";
 import type { State } from "../lock/driver.ts";
 import { runLock, SYSTEM_CLOCK } from "../lock/lock.ts";
@@ -125,11 +125,8 @@ class Diary {
   }
 
   note(change: Partial<LockState>): void {
-    const { folder, grant } = this.job;
     try {
-      const state = readState(folder, grant);
-      // A release has taken it away: there is nobody to tell.
-      if (state !== null && !isStopped(folder, grant)) writeState(folder, { ...state, ...change });
+      changeState(this.job.folder, this.job.grant, change);
     } catch {
       // The lock matters more than what is said of it.
     }

@@ -186,11 +186,18 @@ const realWriter: FileWriter = {
   rename: renameSync,
 };
 
-function writeWhole(path: string, content: string, files: FileWriter): void {
+/** `stands` is asked when the new content is on the disk: what was removed meanwhile is not made again. */
+function writeWhole(
+  path: string,
+  content: string,
+  files: FileWriter,
+  stands: () => boolean = () => true,
+): void {
   const draft = `${path}.${randomUUID()}.tmp`;
   try {
     files.write(draft, content);
-    files.rename(draft, path);
+    if (stands()) files.rename(draft, path);
+    else rmSync(draft, { force: true });
   } catch (error) {
     rmSync(draft, { force: true });
     throw cannot("write", path, error);
@@ -205,9 +212,29 @@ function writeWhole(path: string, content: string, files: FileWriter): void {
  */
 export function writeState(folder: string, state: LockState, files = realWriter): void {
   ensureFolder(folder);
-  const { extra, ...known } = state;
-  const content = `${JSON.stringify({ ...extra, ...known }, null, 2)}\n`;
-  writeWhole(place(folder, state.grant, "json"), content, files);
+  writeWhole(place(folder, state.grant, "json"), stateText(state), files);
+}
+
+function stateText({ extra, ...known }: LockState): string {
+  return `${JSON.stringify({ ...extra, ...known }, null, 2)}\n`;
+}
+
+/**
+ * Changes the state of a grant whose renewer was not told to stop. One that a `release` has removed meanwhile stays removed.
+ *
+ * @throws {StateError} when it cannot be read or written.
+ */
+export function changeState(
+  folder: string,
+  grant: string,
+  change: Partial<LockState>,
+  files = realWriter,
+): void {
+  const state = readState(folder, grant);
+  if (state === null) return;
+  const path = place(folder, grant, "json");
+  const stands = () => !isStopped(folder, grant) && existsSync(path);
+  writeWhole(path, stateText({ ...state, ...change }), files, stands);
 }
 
 /** A file's text, or null when there is none. What is no plain file, or too long, is not read. */

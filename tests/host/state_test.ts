@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -14,6 +15,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { assert, assertEquals, assertMatch, assertNotEquals, assertThrows } from "@std/assert";
 import {
+  changeState,
   isStopped,
   readState,
   readStates,
@@ -225,6 +227,34 @@ Deno.test("a removed state is gone, with what belongs to it, and removing it aga
   removeState(here.path, held.grant);
   removeState(here.path, held.grant);
   assertEquals(readdirSync(here.path), []);
+});
+
+for (
+  const [what, meanwhile] of [
+    ["removed", (path: string) => removeState(path, state().grant)],
+    ["to be stopped", (path: string) => stopRenewer(path, state().grant)],
+  ] as const
+) {
+  Deno.test(`a change that was on its way when its grant was ${what} is not written`, () => {
+    using dir = folder();
+    writeState(dir.path, state());
+    const write = (path: string, content: string) => {
+      writeFileSync(path, content);
+      meanwhile(dir.path);
+    };
+    changeState(dir.path, state().grant, { last_error: "late" }, { write, rename: renameSync });
+    assertEquals(readState(dir.path, state().grant)?.last_error ?? null, null);
+    assertEquals(readdirSync(dir.path).filter((name) => name.endsWith(".tmp")), []);
+  });
+}
+
+Deno.test("a change keeps all else of a state, and makes none where there is none", () => {
+  using dir = folder();
+  changeState(dir.path, state().grant, { last_error: "gap" });
+  assertEquals(readState(dir.path, state().grant), null);
+  writeState(dir.path, held);
+  changeState(dir.path, held.grant, { last_error: "gap" });
+  assertEquals(readState(dir.path, held.grant), { ...held, last_error: "gap" });
 });
 
 Deno.test("a grant cannot name a file elsewhere", () => {
