@@ -1,7 +1,7 @@
 /** `acquire`: takes the lock and leaves a renewer in the background, for a later `release` of the same job. */
 import { resolve } from "node:path";
 import process from "node:process";
-import { addToSummary, escapeMarkdown, setOutputs } from "../ci/github.ts";
+import { setOutputs } from "../ci/github.ts";
 import { processAlive, processStatus } from "../host/processes.ts";
 import {
   readState,
@@ -22,6 +22,7 @@ import { bypassed } from "./bypass.ts";
 import { openStores } from "./connect.ts";
 import type { Address, OpenStores } from "./connect.ts";
 import type { Context } from "./context.ts";
+import type { JournalKeeper } from "./journal.ts";
 import { afterWait, formatDuration } from "./durations.ts";
 import { exitCodeOfSignal, watchEndings } from "./endings.ts";
 import type { EndSignal } from "../host/signals.ts";
@@ -29,6 +30,7 @@ import { CliError, Exit, usage } from "./errors.ts";
 import { addressText, jobFolder, usable } from "./job.ts";
 import type { AcquireOptions } from "./options.ts";
 import type { RenewerJob } from "./renewer_main.ts";
+import { summarizeTaken } from "./summary.ts";
 import { configFor, endOf, tellBy, WaitTeller } from "./take.ts";
 import { neutral } from "./text.ts";
 
@@ -37,6 +39,7 @@ export async function acquireCommand(
   options: AcquireOptions,
   context: Context,
   open: OpenStores = openStores,
+  keep: KeepJournal | null = null,
 ): Promise<number> {
   if (bypassed(context, "acquire", options.target.lock)) {
     outputs(context, new Map([["acquired", "true"], ["token", ""], ["grant", ""]]));
@@ -56,11 +59,22 @@ export async function acquireCommand(
   const { stores, address } = await open(options, context);
   try {
     const store = stores.open(options.target.object, options.target.lock);
-    return await new Acquiring(options, context, store, address).run();
+    const journal = await keep?.(address, jobFolder(context, address), store) ?? null;
+    return await new Acquiring(options, context, store, address, journal).run();
   } finally {
     stores.close();
   }
 }
+
+/**
+ * Makes the journal of a use of the GitHub action, once it is known where the lock is kept. Throws where this use is one too
+ * many.
+ */
+export type KeepJournal = (
+  address: Address,
+  stateFolder: string,
+  store: LockStore,
+) => Promise<JournalKeeper>;
 
 /** One acquire under way. */
 class Acquiring {
@@ -77,6 +91,7 @@ class Acquiring {
     readonly context: Context,
     readonly store: LockStore,
     readonly address: Address,
+    readonly journal: JournalKeeper | null,
   ) {
     this.#folder = jobFolder(context, address);
   }
@@ -133,6 +148,7 @@ class Acquiring {
 
   /** A `release` of this job has begun in the meantime. */
   #isBuried(): boolean {
+    if (this.journal?.isGivenBack) return true;
     // It may have been about an earlier grant of this acquire, taken back in the meantime.
     return this.#asked.some((grant) => tombstones(this.#folder, [grant]) !== "");
   }
@@ -160,6 +176,7 @@ class Acquiring {
     if (state.phase === "over" || state.phase === "giving_up") return;
     if (this.#written === state.grant) return;
     const before = this.#written;
+    this.journal?.ask(state.grant);
     writeState(this.#folder, this.#state(state, "asking"));
     this.#written = state.grant;
     this.#asked.push(state.grant);
@@ -216,6 +233,7 @@ class Acquiring {
       }
       this.#demandWanted();
       this.#held = state;
+      this.journal?.hold();
       client()?.send({ kind: "hand_over" });
     } catch (error) {
       // Never left held silently: without a renewer or a state to find it by, it is given back.
@@ -277,6 +295,7 @@ class Acquiring {
       return this.context.log.warn(`${lock}: ${neutral(state.leftBehind, 2000)}`);
     }
     if (this.#written !== null) usable(() => removeState(this.#folder, this.#written ?? ""));
+    this.journal?.end();
   }
 
   /** Says what was got: on stdout, and to GitHub. */
@@ -317,11 +336,11 @@ class Acquiring {
         ["locks", JSON.stringify([got])],
       ]),
     );
-    addToSummary(
-      context.env,
-      `**${escapeMarkdown(neutral(got.lock))}**: held with token ${got.token}${
-        afterWait(waited * 1000)
-      }`,
+    summarizeTaken(
+      context,
+      got.lock,
+      { token: got.token, waited_seconds: waited },
+      state.known?.record ?? null,
     );
     this.#tellLimits();
     return Exit.done;

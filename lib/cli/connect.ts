@@ -6,6 +6,7 @@ import { StoreError } from "../lock/store.ts";
 import type { LockStores } from "../lock/store.ts";
 import type { Context } from "./context.ts";
 import { CliError, Exit, usage } from "./errors.ts";
+import type { FrozenText } from "./journal.ts";
 import type { WhereOptions } from "./options.ts";
 
 /** Where the locks are that a command is about. */
@@ -62,6 +63,7 @@ async function openCluster(where: WhereOptions, context: Context): Promise<Place
     const connection = await loadConnection({
       kubeconfigPaths: where.kubeconfigPaths ?? undefined,
       kubeconfigData: where.kubeconfigData ?? undefined,
+      frozen: where.frozen,
       context: where.context ?? undefined,
       namespace: where.namespace ?? undefined,
       env: context.env,
@@ -86,6 +88,31 @@ async function openCluster(where: WhereOptions, context: Context): Promise<Place
         server: connection.server.href,
       },
     };
+  } catch (error) {
+    if (error instanceof KubeconfigError) throw usage(error.message);
+    throw error;
+  }
+}
+
+/**
+ * The kubeconfigs that the options stand for, to be used later as they are now; none in a pod.
+ *
+ * @throws {CliError} (exit 2) when they cannot be read
+ */
+export async function frozenTexts(
+  where: WhereOptions,
+  context: Context,
+): Promise<readonly FrozenText[]> {
+  if (where.store === "local") return [];
+  const { kubeconfigTexts } = await import("../kube/kubeconfig_text.ts");
+  const { KubeconfigError } = await import("../kube/errors.ts");
+  try {
+    return where.frozen ?? await kubeconfigTexts({
+      kubeconfigPaths: where.kubeconfigPaths ?? undefined,
+      kubeconfigData: where.kubeconfigData ?? undefined,
+      env: context.env,
+      home: context.env["HOME"] || homedir(),
+    }) ?? [];
   } catch (error) {
     if (error instanceof KubeconfigError) throw usage(error.message);
     throw error;

@@ -38,10 +38,12 @@ export async function cliMain(args: readonly string[]): Promise<number> {
   }
   const { isatty } = await import("node:tty");
   const { openOutput } = await import("./output.ts");
-  const { runProgram } = await import("./run_program.ts");
+  const [program, given] = mode === "__action"
+    ? [(await import("./action.ts")).actionProgram, rest] as const
+    : [(await import("./run_program.ts")).runProgram, args] as const;
   const stdout = openOutput(1);
   const stderr = openOutput(2);
-  const code = await runProgram(args, {
+  const code = await program(given, {
     env: process.env,
     stdout,
     stderr,

@@ -1,5 +1,6 @@
 /** What each command was asked to do: resolved and typed, times in milliseconds. `resolve.ts` and `where.ts` make them. */
 import type { Identity } from "../lock/record.ts";
+import type { FrozenText } from "./journal.ts";
 
 /** Which store. */
 export interface WhereOptions {
@@ -11,6 +12,8 @@ export interface WhereOptions {
   readonly kubeconfigPaths: string | null;
   /** `K8S_LOCK_KUBECONFIG_DATA` as it was given, which comes before `KUBECONFIG`. A secret: never shown, never handed on. */
   readonly kubeconfigData: string | null;
+  /** Kubeconfigs as they were when the lock was taken, which come before all others. Secrets. */
+  readonly frozen?: readonly FrozenText[];
   /** Null: the kubeconfig's current one. */
   readonly context: string | null;
   /** Null: the context's. */

@@ -11,15 +11,18 @@ import { CliError, Exit } from "./errors.ts";
 import { jobFolder, ownHold, tellGap, usable } from "./job.ts";
 import type { OwnHold } from "./job.ts";
 import type { ReleaseOptions } from "./options.ts";
+import { wasGivenBack, withOwnConnection } from "./own_connection.ts";
+import { summarizeGivenBack, summarizeLost } from "./summary.ts";
 import { configFor, describeLost, endOf, tellBy } from "./take.ts";
 import { neutral } from "./text.ts";
 
 /** Resolves with 0 when it is given back or there was nothing to give back. Throws {@link CliError}. */
 export async function releaseCommand(
-  options: ReleaseOptions,
+  asked: ReleaseOptions,
   context: Context,
   open: OpenStores = openStores,
 ): Promise<number> {
+  const options = withOwnConnection(asked, context);
   const { target } = options;
   if (bypassed(context, "release", target.lock)) return Exit.done;
   const { stores, address } = await open(options, context);
@@ -44,6 +47,7 @@ export async function releaseCommand(
       });
     }
     const forget = () => {
+      wasGivenBack(mine.grant, context);
       if (mine.state !== null) usable(() => removeState(folder, mine.grant));
     };
     tellGap(mine, context);
@@ -63,7 +67,11 @@ export async function releaseCommand(
   }
 }
 
-async function giveBack(
+/**
+ * Gives one hold back, or what is left of one that was asked for. Resolves with 0 also when it is not this job's any more.
+ * Throws {@link CliError}: 12 when it had been lost, 11 when it could not be given back.
+ */
+export async function giveBack(
   options: ReleaseOptions,
   context: Context,
   store: LockStore,
@@ -102,9 +110,11 @@ async function giveBack(
   if (result.kind === "released" && end.leftBehind === null) {
     if (state?.phase === "lost") {
       const why = neutral(state.lost?.why ?? "it was not renewed");
+      summarizeLost(context, options.target.lock, why);
       throw new CliError(Exit.lost, `gave ${lock} back, but had lost it before: ${why}`);
     }
     context.log.info(`gave ${lock} back`);
+    summarizeGivenBack(context, options.target.lock, state?.acquired_at ?? null);
     return Exit.done;
   }
   if (end.leftBehind !== null) {
@@ -123,6 +133,7 @@ async function giveBack(
     return nothing(options, context);
   }
   if (result.kind === "lost") {
+    summarizeLost(context, options.target.lock, describeLost(result.lost));
     throw new CliError(
       Exit.lost,
       `lost ${lock} before it was given back: ${describeLost(result.lost)}`,

@@ -8,16 +8,18 @@ import { formatDuration } from "./durations.ts";
 import { Exit } from "./errors.ts";
 import { jobFolder } from "./job.ts";
 import type { RenewOptions } from "./options.ts";
+import { withOwnConnection } from "./own_connection.ts";
 import { readLock } from "./read_lock.ts";
 import { neutral } from "./text.ts";
 import { demandHeld, holdMeant } from "./verify.ts";
 
 /** Resolves with 0 when it was renewed. Throws {@link CliError}: 12 lost, 14 never held. */
 export async function renewCommand(
-  options: RenewOptions,
+  asked: RenewOptions,
   context: Context,
   open: OpenStores = openStores,
 ): Promise<number> {
+  const options = withOwnConnection(asked, context);
   const { target, requestTimeoutMs } = options;
   if (bypassed(context, "renew", target.lock)) return Exit.done;
   const { stores, address } = await open(options, context);

@@ -36,23 +36,39 @@ export async function runProgram(args: readonly string[], edges: Edges): Promise
     level: "info",
     colour: colourOf(env, stderr),
   });
-  try {
+  return await concluded(() => log, stdout, () => {
     const own = commands(handlers);
     const parsed = parse(args, [...own, completionSpec(own)], env);
     if (parsed.kind === "text") {
       stdout.write(parsed.text);
-      return Exit.done;
+      return Promise.resolve(Exit.done);
     }
     log = new Logger(stderr, logOptions(parsed.given, env, ci, stderr));
     const execute = prepare(parsed, env, ci, (message) => log.warn(message));
-    const code = await execute(contextOf(edges, ci, log));
+    return execute(contextOf(edges, ci, log));
+  });
+}
+
+/**
+ * Does it, and says how it failed, if it did. Resolves with the exit code; never rejects.
+ *
+ * @param logger the one that speaks when it is over
+ */
+export async function concluded(
+  logger: () => Logger,
+  stdout: Output,
+  execute: () => Promise<number>,
+): Promise<number> {
+  try {
+    const code = await execute();
     await stdout.flush(Infinity);
     if (stdout.failure === null || code !== Exit.done) return code;
-    log.error(
+    logger().error(
       `cannot write the result to stdout: ${stdout.failure} (what was asked for is done all the same)`,
     );
     return Exit.bug;
   } catch (error) {
+    const log = logger();
     log.showStatus("");
     if (error instanceof CliError) {
       log.error(error.message);
@@ -64,7 +80,12 @@ export async function runProgram(args: readonly string[], edges: Edges): Promise
   }
 }
 
-function contextOf({ env, stdout, stderr, stdinIsTerminal }: Edges, ci: Ci, log: Logger): Context {
+/** What commands get, made from what the program touches of its process. */
+export function contextOf(
+  { env, stdout, stderr, stdinIsTerminal }: Edges,
+  ci: Ci,
+  log: Logger,
+): Context {
   return {
     env,
     ci,

@@ -10,6 +10,7 @@ import { CliError, Exit } from "./errors.ts";
 import { jobFolder, ownHold, tellGap } from "./job.ts";
 import type { OwnHold } from "./job.ts";
 import type { RenewOptions, VerifyOptions } from "./options.ts";
+import { withOwnConnection } from "./own_connection.ts";
 import { readLock } from "./read_lock.ts";
 import type { SeenLock } from "./read_lock.ts";
 import { describeLost } from "./take.ts";
@@ -17,10 +18,11 @@ import { neutral } from "./text.ts";
 
 /** Resolves with 0 while it is held. Throws {@link CliError}: 12 lost, 14 never held, 11 when nobody can tell. */
 export async function verifyCommand(
-  options: VerifyOptions,
+  asked: VerifyOptions,
   context: Context,
   open: OpenStores = openStores,
 ): Promise<number> {
+  const options = withOwnConnection(asked, context);
   const { target } = options;
   if (bypassed(context, "verify", target.lock)) return Exit.done;
   const { stores, address } = await open(options, context);

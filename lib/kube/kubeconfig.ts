@@ -5,7 +5,7 @@ import { ClusterLogin } from "./cluster_login.ts";
 import type { LoginSource } from "./credentials.ts";
 import { KubeconfigError } from "./errors.ts";
 import { DATA_VARIABLE, defaultPath, kubeconfigTexts } from "./kubeconfig_text.ts";
-import type { TextOptions } from "./kubeconfig_text.ts";
+import type { KubeconfigText, TextOptions } from "./kubeconfig_text.ts";
 import { choose, newKubeConfig } from "./library.ts";
 import type { Choice, Cluster, Entry } from "./library.ts";
 
@@ -15,6 +15,8 @@ export interface ConnectionOptions extends TextOptions {
   readonly context?: string | undefined;
   /** Instead of the context's namespace. */
   readonly namespace?: string | undefined;
+  /** Kubeconfigs as they were once, instead of what stands anywhere now; none: there was none then. */
+  readonly frozen?: readonly KubeconfigText[] | undefined;
   /** What a pod's root folder is; only tests have another. */
   readonly root?: string | undefined;
 }
@@ -40,7 +42,7 @@ const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
  * service account of the pod. Never a default address. Throws {@link KubeconfigError}.
  */
 export async function loadConnection(options: ConnectionOptions): Promise<Connection> {
-  const texts = await kubeconfigTexts(options);
+  const texts = await textsOf(options);
   const choice = texts === null ? await inCluster(options) : await choose(texts, options.context);
   const server = serverOf(choice.cluster);
   const login = new ClusterLogin(choice, server);
@@ -52,6 +54,11 @@ export async function loadConnection(options: ConnectionOptions): Promise<Connec
     from: texts?.map(({ from }) => from) ?? [podFolder(options)],
     login,
   };
+}
+
+async function textsOf(options: ConnectionOptions): Promise<readonly KubeconfigText[] | null> {
+  if (options.frozen === undefined) return await kubeconfigTexts(options);
+  return options.frozen.length === 0 ? null : options.frozen;
 }
 
 function serverOf({ fields: { server }, label }: Entry<Cluster>): URL {
