@@ -4,6 +4,7 @@
  */
 import process from "node:process";
 import { detectCi } from "../ci/detect.ts";
+import type { Env } from "../ci/detect.ts";
 import { processStatus } from "../host/processes.ts";
 import { lookAt, standing } from "../lock/people.ts";
 import { StoreError } from "../lock/store.ts";
@@ -36,6 +37,7 @@ export const ACTION_MODE = "__action";
 
 const FOLDER = "K8S_LOCK_ACTION_FOLDER";
 const DATA = "K8S_LOCK_KUBECONFIG_DATA";
+const TOKEN = "K8S_LOCK_GITHUB_TOKEN";
 
 /**
  * Resolves with the exit code; never rejects.
@@ -43,19 +45,32 @@ const DATA = "K8S_LOCK_KUBECONFIG_DATA";
  * @param args `take` does what the inputs say, `give-back` ends it
  */
 export function actionProgram([deed]: readonly string[], edges: Edges): Promise<number> {
-  const { env, stdout, stderr } = edges;
+  const { stdout, stderr } = edges;
+  const env = withSecrets(edges.env);
   const ci = detectCi(env);
   const log = new Logger(stderr, {
     format: "github",
     level: env["RUNNER_DEBUG"] === "1" ? "debug" : "info",
     colour: "off",
   });
-  const context = contextOf(edges, ci, log);
+  const context = contextOf({ ...edges, env }, ci, log);
   return concluded(() => log, stdout, async () => {
     const folder = env[FOLDER] ?? "";
     if (folder === "") throw usage(`${FOLDER} is not set: only the GitHub action starts this mode`);
     return await (deed === "give-back" ? giveBackCommand(folder, context) : take(folder, context));
   });
+}
+
+/** The secret inputs as the variables that stand for them everywhere. One that was left out leaves the job's own variable alone. */
+function withSecrets(env: Env): Env {
+  const given = [[DATA, "KUBE_CONFIG_DATA"], [TOKEN, "GITHUB_TOKEN"]].flatMap(([name, input]) => {
+    const variable = `K8S_LOCK_INPUT_${input}`;
+    const value = env[variable] ?? "";
+    // Login plugins get this process's environment.
+    delete process.env[variable];
+    return value.trim() === "" ? [] : [[name, value]];
+  });
+  return { ...env, ...Object.fromEntries(given) };
 }
 
 async function take(folder: string, context: Context): Promise<number> {
