@@ -8,6 +8,9 @@ import { isBuiltin } from "node:module";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
+/** The project's folder, with a slash at its end. */
+export const PROJECT = fileURLToPath(new URL("..", import.meta.url));
+
 /**
  * What stands in place of what is left out.
  *
@@ -27,17 +30,33 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
 
 /** Bundles `entry` into `file`. It must not wait at its top level, which a script cannot. */
 export async function bundle(entry: string, file: string): Promise<void> {
+  await denoBundle(entry, file, ["--minify"]);
+  await Deno.writeTextFile(file, script(await Deno.readTextFile(file)));
+}
+
+/**
+ * The files that are put together in the bundle of `entry`, by their paths from the root of the disk or within the project.
+ * The same bundle is made for it once more in `scratch`, but with the bundler's comments, which name each file.
+ */
+export async function bundledFiles(entry: string, scratch: string): Promise<readonly string[]> {
+  await denoBundle(entry, scratch, []);
+  const text = await Deno.readTextFile(scratch);
+  return [...text.matchAll(/^\/\/ (\S+\.(?:ts|[cm]?js|json))$/gm)].map(([, path = ""]) =>
+    fileURLToPath(new URL(path, `file://${PROJECT}`))
+  );
+}
+
+async function denoBundle(entry: string, file: string, more: readonly string[]): Promise<void> {
   const external = Object.keys(LEFT_OUT).flatMap((name) => ["--external", name]);
-  const options = ["--quiet", "--minify", "--platform", "deno", "--format", "cjs", ...external];
+  const options = ["--quiet", "--platform", "deno", "--format", "cjs", ...more, ...external];
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: ["bundle", ...options, "-o", file, entry],
-    cwd: fileURLToPath(new URL("..", import.meta.url)),
+    cwd: PROJECT,
     stdin: "null",
     stdout: "inherit",
     stderr: "inherit",
   }).output();
   if (!success) throw new Error(`deno bundle has failed for ${entry}`);
-  await Deno.writeTextFile(file, script(await Deno.readTextFile(file)));
 }
 
 /** The bundle's code with what it requires. Throws when that is anything unknown, such as of a new version of a package. */
