@@ -5,6 +5,7 @@ import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import { VERSION } from "../../lib/cli/version.ts";
 import { bundle } from "../../tools/bundle.ts";
 import { dead, start } from "../host/fixtures/start.ts";
+import { findNode } from "../support/node.ts";
 
 /** A kubeconfig for which the library does everything that it is used for, and which reaches nobody. */
 const UNREACHABLE = `
@@ -27,17 +28,6 @@ async function run([command = "", ...args]: readonly string[], env = {}): Promis
   const { code, stdout, stderr } = await child.output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };
-}
-
-/** A Node that is new enough: the one on PATH, else one that npx has or gets; null where there is none. */
-async function findNode(): Promise<string | null> {
-  const print = ["-p", "process.version + ' ' + process.execPath"];
-  for (const way of [["node"], ["npx", "-y", "node@24"]]) {
-    const { stdout } = await run([...way, ...print]).catch(() => ({ stdout: "" }));
-    const [, major, minor, path] = /^v(\d+)\.(\d+)\S* (.*)$/m.exec(stdout) ?? [];
-    if (path && (Number(major) > 22 || (Number(major) === 22 && Number(minor) >= 13))) return path;
-  }
-  return null;
 }
 
 /** How often a function ran in which `text` stands, in a run of the bundle that left its coverage in `folder`. */

@@ -11,7 +11,7 @@
  */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
@@ -45,6 +45,8 @@ export async function build({ repository, out, targets, seconds }: Build): Promi
     await mkdir(join(scratch, "k8s-lock"));
     const script = join(scratch, "k8s-lock", "k8s-lock.js");
     await bundle("main.ts", script);
+    // So is its time.
+    await utimes(script, seconds, seconds);
     const code = await readFile(script);
     const packages = await bundledPackages();
     const licenses = Buffer.from(licensesText(packages));
@@ -56,7 +58,8 @@ export async function build({ repository, out, targets, seconds }: Build): Promi
 
     const files = new Map<string, Uint8Array>();
     for (const target of targets) {
-      const file = join(scratch, target.platform);
+      // And the name of the output.
+      const file = join(scratch, target.platform, target.program);
       const binary = await compile(script, target.triple, file);
       if (!binary.includes(code)) {
         throw new Error(`the binary of ${target.platform} is not this bundle`);
@@ -99,7 +102,7 @@ async function compile(script: string, triple: string, file: string): Promise<Bu
     stderr: "inherit",
   }).output();
   if (!success) throw new Error(`deno compile has failed for ${triple}`);
-  return await readFile(triple.endsWith("windows-msvc") ? `${file}.exe` : file);
+  return await readFile(file);
 }
 
 function sha256(content: Uint8Array): string {
