@@ -68,6 +68,8 @@ async function run(command: string, args: readonly string[]): Promise<number> {
   const child = new Deno.Command(command, {
     args: [...args],
     cwd: PROJECT,
+    // Said by an older pip with a new option, it would be an error.
+    env: { PIP_ROOT_USER_ACTION: "ignore" },
     stdin: "null",
     stdout: "inherit",
     stderr: "inherit",
