@@ -105,6 +105,18 @@ export const TAKING = {
     env: "K8S_LOCK_MAX_ATTEMPTS",
     help: "give up after n waits of 10 seconds, as version 3 counted",
   },
+  order: {
+    flags: "--order <order>",
+    env: "K8S_LOCK_ORDER",
+    help:
+      "how turns are taken: fifo, or sequential (by run number, as version 3 and together with it) (default: as the record stands, else fifo)",
+    choices: ["fifo", "sequential"],
+  },
+  skipAfter: {
+    flags: "--skip-after <duration>",
+    help:
+      "with sequential: pass a run number that nobody showed up with for so long; a run that comes late, or one of version 3, may then hold too (default: never)",
+  },
   maxHold: {
     flags: "--max-hold <duration>",
     env: "K8S_LOCK_MAX_HOLD",

@@ -81,7 +81,11 @@ async function once(journal: Journal, context: Context, open: OpenStores): Promi
           now: context.monotonicMs,
         };
         const holder = state?.holder ?? context.ci.holder;
-        const held = await withdraw(store, { grant, holder }, patience);
+        const held = await withdraw(
+          store,
+          { grant, holder, number: context.ci.runNumber },
+          patience,
+        );
         if (held) context.log.info(`gave ${neutral(journal.lock)} back`);
       }
       usable(() => removeState(journal.state_folder, grant));

@@ -1,5 +1,6 @@
 /** A lock's name: what is accepted, what it is unique in, and which object keeps it. */
 import { createHash } from "node:crypto";
+import { foldCase } from "../lock/identity.ts";
 import type { Identity } from "../lock/record.ts";
 import { usage } from "./errors.ts";
 import { hasHiddenCharacters, neutral } from "./text.ts";
@@ -125,16 +126,6 @@ export function objectName(identity: Identity): string {
     .slice(0, room)
     .replace(/[-.]+$/, "");
   return `${readable}.h${hash}`;
-}
-
-/** True when both mean the same lock. Owners and repositories are compared as CI products do: whatever the case of letters. */
-export function identityMatches(a: Identity, b: Identity): boolean {
-  return a.scope === b.scope && foldCase(a.owner) === foldCase(b.owner) &&
-    foldCase(a.repository) === foldCase(b.repository) && a.lock === b.lock;
-}
-
-function foldCase(text: string): string {
-  return text.toLowerCase();
 }
 
 /**

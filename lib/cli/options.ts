@@ -44,6 +44,14 @@ export interface LockOptions extends WhereOptions {
 export interface TakeOptions extends LockOptions {
   /** How long to wait, `--max-attempts` included; null: without end; 0: try once. */
   readonly timeoutMs: number | null;
+  /** The order that was asked for; null: whichever the record stands in. */
+  readonly order: "fifo" | "sequential" | null;
+  /** This run's number, which `sequential` goes by; null where there is none. */
+  readonly runNumber: number | null;
+  /** The number of this run's try, 1 for the first; null where there is no such thing. */
+  readonly runAttempt: number | null;
+  /** With `sequential`: a number that nobody shows up with is passed after so long; null: never. */
+  readonly skipAfterMs: number | null;
   /** How long to hold at most; null: without end. */
   readonly maxHoldMs: number | null;
   /** How long a dead holder blocks the others, at least 5 s. */

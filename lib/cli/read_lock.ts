@@ -1,12 +1,13 @@
 /** One lock as it stands now, for those who only look. */
 import { Damaged } from "../lock/parse.ts";
+import { adopted } from "../lock/identity.ts";
 import { emptyRecord, parseRecord } from "../lock/record.ts";
 import type { Identity, LockRecord } from "../lock/record.ts";
 import { readTickets, waiting } from "../lock/queue.ts";
 import type { Queued } from "../lock/queue.ts";
 import type { LockStore, StoredTicket } from "../lock/store.ts";
 import { CliError, Exit } from "./errors.ts";
-import { describeIdentity, identityMatches } from "./names.ts";
+import { describeIdentity } from "./names.ts";
 import type { Target } from "./options.ts";
 import { neutral } from "./text.ts";
 
@@ -37,10 +38,9 @@ export async function readLock(store: LockStore, target: Target): Promise<SeenLo
   }
   const identity: Identity = target.identity ??
     { scope: "global", owner: "", repository: "", lock: target.lock };
-  const record = stored === null ? emptyRecord(identity) : parsed(store.object, stored.text);
-  if (target.by === "identity" && !identityMatches(record.identity, identity)) {
-    throw otherIdentity(store.object, record.identity, identity);
-  }
+  const found = stored === null ? emptyRecord(identity) : parsed(store.object, stored.text);
+  const record = adopted(found, target.identity);
+  if (record === null) throw otherIdentity(store.object, found.identity, identity);
   return { object: store.object, record, queue: queueOf(record, await store.listTickets()) };
 }
 

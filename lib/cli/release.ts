@@ -84,7 +84,11 @@ export async function giveBack(
       until: context.monotonicMs() + options.requestTimeoutMs,
       now: context.monotonicMs,
     };
-    const held = await withdraw(store, { grant, holder: state.holder }, patience);
+    const held = await withdraw(
+      store,
+      { grant, holder: state.holder, number: context.ci.runNumber },
+      patience,
+    );
     context.log.info(held ? `gave ${lock} back` : `took its place in the queue of ${lock} back`);
     return Exit.done;
   }
@@ -96,6 +100,11 @@ export async function giveBack(
     holder: state?.holder ?? context.ci.holder,
     description: "",
     link: "",
+    order: null,
+    // Of a hold that this job is known to have had: should version 3 have wiped it, its number is moved on all the same.
+    runNumber: state === null ? null : context.ci.runNumber,
+    runAttempt: context.ci.runAttempt,
+    skipAfterMs: null,
   };
   const resumed = { grant, then: "release" } as const;
   const config = configFor(take, { work: "steps", onLost: "warn", resumed });

@@ -21,8 +21,10 @@ import type {
   StatusOptions,
   TakeOptions,
   VerifyOptions,
+  WhereOptions,
 } from "./options.ts";
 import { neutral } from "./text.ts";
+import { NO_RUN_NUMBER } from "./v3.ts";
 import { lockOptions, targetOf, whereOptions } from "./where.ts";
 import type { Asked } from "./where.ts";
 
@@ -34,7 +36,6 @@ const ATTEMPT_MS = 10_000;
 
 /** Variables of options that this version does not have: ignored, they would promise what nobody keeps. */
 const NOT_YET = [
-  "K8S_LOCK_ORDER",
   "K8S_LOCK_PRIORITY",
   "K8S_LOCK_SLOTS",
   "K8S_LOCK_POOL",
@@ -48,11 +49,13 @@ function takeOptions(asked: Asked): Omit<TakeOptions, "maxHoldMs"> {
   if (early !== undefined) {
     throw usage(`${early} is set, and this version of k8s-lock has no such option; unset it`);
   }
+  const where = lockOptions(asked);
   const attempts = given.integer(TAKING.maxAttempts, 0);
   const attemptsMs = attempts === null ? null : Math.min(attempts * ATTEMPT_MS, MAX_DURATION_MS);
   const timeoutMs = given.duration(TAKING.timeout, 0);
   return {
-    ...lockOptions(asked),
+    ...where,
+    ...orderOptions(asked, where),
     timeoutMs: timeoutMs === null || attemptsMs === null
       ? timeoutMs ?? attemptsMs
       : Math.min(timeoutMs, attemptsMs),
@@ -61,6 +64,35 @@ function takeOptions(asked: Asked): Omit<TakeOptions, "maxHoldMs"> {
     description: neutral(given.text(TAKING.description)?.text ?? ci.description),
     link: linkText(given.text(TAKING.link)?.text ?? ci.link),
   };
+}
+
+/** Orders of a later version, so that nobody takes them for a slip of the pen. */
+const LATER_ORDERS = new Map(
+  ["build", "newest"].map((order) => [
+    order,
+    `the order ${order} is not available in this version; say fifo or sequential, or leave it out`,
+  ]),
+);
+
+function orderOptions(
+  { given, ci }: Asked,
+  { store }: WhereOptions,
+): Pick<TakeOptions, "order" | "runNumber" | "runAttempt" | "skipAfterMs"> {
+  const word = given.text(TAKING.order);
+  const order = word === null ? null : given.choice(TAKING.order, "fifo", LATER_ORDERS);
+  if (order === "sequential" && store === "local") {
+    throw usage(
+      `${word?.from}: sequential is how version 3 takes turns, and that knows no locks of one machine; leave it out`,
+    );
+  }
+  if (order === "sequential" && ci.runNumber === null) {
+    throw usage(`${word?.from}: ${NO_RUN_NUMBER}`);
+  }
+  const skipAfterMs = given.duration(TAKING.skipAfter, 1000);
+  if (skipAfterMs !== null && order === "fifo") {
+    throw usage("--skip-after has no meaning with the order fifo, where nobody waits for a number");
+  }
+  return { order, runNumber: ci.runNumber, runAttempt: ci.runAttempt, skipAfterMs };
 }
 
 /** A link as it is stored: one word. */

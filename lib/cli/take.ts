@@ -16,6 +16,7 @@ import { waitLine } from "./prose.ts";
 import { HELP } from "./read_lock.ts";
 import { enclosingOf } from "./resolve.ts";
 import { neutral, shellQuote } from "./text.ts";
+import { describeOtherOrder, describePassed, migrateCommand, NO_RUN_NUMBER } from "./v3.ts";
 
 /** What `run` and `acquire` ask of the lock differently. */
 export type Manner = Pick<Config, "work" | "onLost" | "resumed">;
@@ -30,8 +31,10 @@ export function configFor(options: TakeOptions, manner: Manner): Config {
     link,
     mode: "exclusive",
     priority: 0,
-    order: "fifo",
-    orderKey: null,
+    order: options.order,
+    orderKey: options.runNumber,
+    skipAfterMs: options.skipAfterMs,
+    runs: "unknown",
     ttlMs: options.ttlMs,
     timeoutMs: options.timeoutMs,
     requestTimeoutMs: options.requestTimeoutMs,
@@ -184,6 +187,10 @@ export function describeLost(lost: Lost): string {
       return `it was broken by ${by(lost.by)}${lost.reason ? `: ${neutral(lost.reason)}` : ""}`;
     case "deleted":
       return "its record was deleted";
+    case "wiped":
+      return `somebody wrote over the record without knowing this hold, as version 3 does (its number is ${lost.next} now)`;
+    case "passed":
+      return `its number was moved on from ${lost.number} to ${lost.next} while it was held`;
     case "gone":
       return "the record does not name this hold any more";
     case "damaged":
@@ -255,6 +262,10 @@ export function endOf(result: Result, options: TakeOptions, state: State, busyCo
         level: "error",
         message: neutral(result.message, 2000),
       };
+    case "passed":
+    case "other_order":
+    case "no_number":
+      return { level: "error", ...orderEnd(result, options) };
     case "unusable":
       return {
         code: Exit.unusable,
@@ -265,6 +276,31 @@ export function endOf(result: Result, options: TakeOptions, state: State, busyCo
           : `the record of ${lock} cannot be used: ${neutral(result.message, 2000)}${
             whatHelps(result.message)
           }`,
+      };
+  }
+}
+
+/** The end of one that cannot take turns in the order of the record. */
+function orderEnd(
+  result: Extract<Result, { kind: "passed" | "other_order" | "no_number" }>,
+  options: TakeOptions,
+): Pick<End, "code" | "message"> {
+  const lock = neutral(options.target.lock);
+  switch (result.kind) {
+    case "passed": {
+      const why = describePassed(result, options, options.runAttempt);
+      return { code: Exit.unusable, message: `${lock}: ${why}` };
+    }
+    case "other_order": {
+      const why = describeOtherOrder(result.stands, options);
+      return { code: Exit.unusable, message: `${lock}: ${why}` };
+    }
+    case "no_number":
+      return {
+        code: Exit.usage,
+        message: `${lock}: the record is in version 3's form; ${NO_RUN_NUMBER}. ${
+          migrateCommand(options, "today")
+        } brings it into today's form`,
       };
   }
 }

@@ -135,14 +135,7 @@ export function targetOf(asked: Asked, lock: string | undefined): Target {
   const name = exactObjectName(object.text);
   return lock === undefined
     ? { lock: name, object: name, identity: null, by: "object" }
-    : { lock: lockName(lock), object: name, identity: objectIdentity(asked, lock), by: "object" };
-}
-
-/** What a new record under an exact name is to be, where a lock's name was given too. */
-function objectIdentity(asked: Asked, lock: string): Identity {
-  return asked.ci.project === null
-    ? identityOf("global", null, lockName(lock))
-    : identityFor(asked, lockName(lock));
+    : { lock: lockName(lock), object: name, identity: null, by: "object" };
 }
 
 function identityFor({ given, ci }: Asked, lock: string): Identity {

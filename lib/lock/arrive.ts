@@ -12,16 +12,28 @@ import {
 import type { Draft } from "./draft.ts";
 import { TURN_PATIENCE_MS } from "./driver.ts";
 import { embargoed, signature } from "./help.ts";
+import { owesNumber } from "./leave.ts";
 import { CALL_STANDS_SECONDS } from "./queue.ts";
 import type { Queued } from "./queue.ts";
 import type { LockRecord } from "./record.ts";
 import { claim, claimRefusal } from "./rules.ts";
-import type { ClaimWay } from "./rules.ts";
+import type { Claimant, ClaimWay } from "./rules.ts";
 import type { StoredRecord } from "./store.ts";
 
 /** While nobody knows whether the last holder is at work the lock is as good as held for one that tries once. */
 export function tryNoMore(d: Draft): void {
-  if (d.phase === "trying") finish(d, { kind: "busy" });
+  if (d.phase === "trying") endTry(d);
+}
+
+/** It was not free. By number nobody is to wait for this run any more, which has to be said. */
+function endTry(d: Draft): void {
+  if (owesNumber(d)) leave(d, { kind: "busy" }, LEAVE_PATIENCE_MS);
+  else finish(d, { kind: "busy" });
+}
+
+/** Who claims, as the rules need it. */
+export function claimant(d: Draft): Pick<Claimant, "grant" | "mode" | "number"> {
+  return { grant: d.grant, mode: d.config.mode, number: d.config.orderKey };
 }
 
 /** How one goes on that cannot hold at once. */
@@ -40,11 +52,12 @@ export function sendClaim(
   known: { stored: StoredRecord; record: LockRecord },
   way: ClaimWay,
 ): void {
-  const { holder, mode, ttlMs, description, link } = d.config;
+  const { holder, mode, orderKey, ttlMs, description, link } = d.config;
   const me = {
     grant: d.grant,
     holder,
     mode,
+    number: orderKey,
     ttlSeconds: ttlMs / 1000,
     waitedSeconds: Math.round(d.now - d.startedAt) / 1000,
     description,
@@ -75,8 +88,7 @@ export function arrive(d: Draft, tickets: readonly Queued[]): void {
     d.mustRead = false;
     return;
   }
-  const me = { grant: d.grant, mode: d.config.mode };
-  if (!embargoed(d) && claimRefusal(known.record, me, { tickets }) === null) {
+  if (!embargoed(d) && claimRefusal(known.record, claimant(d), { tickets }) === null) {
     return sendClaim(d, known, { tickets });
   }
   const lost = known.record.turn.some((grant) =>
@@ -99,15 +111,15 @@ export function decideTrying(d: Draft): void {
     const patience = suspicion(d, known.record);
     d.tryUntil = d.now + patience;
   }
-  const me = { grant: d.grant, mode: d.config.mode };
+  const me = claimant(d);
   const open = d.queueLength === 0 && claimRefusal(known.record, me, { tickets: [] }) === null;
   if (open && d.settledFor === signature(known.record)) {
     return ask(d, { kind: "look" }, { kind: "arrive" });
   }
   if (known.record.turn.length === 0 && !open && suspicion(d, known.record) === 0) {
-    return finish(d, { kind: "busy" });
+    return endTry(d);
   }
-  if (due(d, d.tryUntil)) finish(d, { kind: "busy" });
+  if (due(d, d.tryUntil)) endTry(d);
 }
 
 /** How long it is worth staying to see whether what stands is dead, in milliseconds. 0: it looks alive. */

@@ -28,10 +28,14 @@ export interface Config {
   readonly mode: Mode;
   /** The higher is served first. */
   readonly priority: number;
-  /** Goes into its ticket, where it says what `orderKey` is of. */
-  readonly order: Order;
-  /** With `build` and `sequential`: the run's number; else null. */
+  /** The order that was asked for: a record that stands in another is refused. Null: the record's own. */
+  readonly order: Order | null;
+  /** The run's number, which some orders go by; null where there is none. */
   readonly orderKey: number | null;
+  /** With `sequential`: a number that nobody shows up with is passed after so long; null: never. */
+  readonly skipAfterMs: number | null;
+  /** Whether it can be asked what became of a run. */
+  readonly runs: "ask" | "unknown";
   /** How long it may be silent while it holds. For one that resumes, the TTL in its entry comes to stand here. */
   readonly ttlMs: number;
   /** Null waits for ever; 0 tries once. */
@@ -117,7 +121,12 @@ export type Happening =
   /** The work is reaped, whatever became of it. */
   | { readonly kind: "work_ended" }
   /** Somebody else goes on renewing this hold: stop without giving it back. */
-  | { readonly kind: "hand_over" };
+  | { readonly kind: "hand_over" }
+  /** What became of a run that was asked about. */
+  | { readonly kind: "run_told"; readonly number: number; readonly fate: RunFate };
+
+/** What is known of a run: `unknown` is no answer. */
+export type RunFate = "over" | "not over" | "unknown";
 
 /** A happening, and what the client's two clocks said then (milliseconds). */
 export interface Event {
@@ -143,6 +152,8 @@ export type Effect =
   | { readonly kind: "move"; readonly place: number }
   | { readonly kind: "start_work" }
   | { readonly kind: "stop_work"; readonly how: "term" | "kill" }
+  /** What became of the run with that number is to be found out. */
+  | { readonly kind: "ask_run"; readonly number: number }
   | { readonly kind: "tell"; readonly level: "debug" | "info" | "warn"; readonly text: string };
 
 /** Why a lock was lost while it was held. */
@@ -153,6 +164,10 @@ export type Lost =
   | { readonly kind: "expired"; readonly by: string | null; readonly token: number | null }
   | { readonly kind: "broken"; readonly by: string | null; readonly reason: string | null }
   | { readonly kind: "deleted" }
+  /** Somebody who does not know of this hold wrote over it, as version 3 does. */
+  | { readonly kind: "wiped"; readonly next: number }
+  /** In version 3's form: the number was moved on while this run held. */
+  | { readonly kind: "passed"; readonly number: number; readonly next: number }
   /** Given back by another command of the same job, or gone without a trace in the history. */
   | { readonly kind: "gone" }
   | { readonly kind: "damaged"; readonly message: string }
@@ -170,6 +185,12 @@ export type Result =
   | { readonly kind: "not_holder" }
   | { readonly kind: "unreachable"; readonly message: string }
   | { readonly kind: "refused"; readonly message: string }
+  /** The record is in version 3's form, and its number will never be this run's again. */
+  | { readonly kind: "passed"; readonly number: number; readonly next: number }
+  /** Another order was asked for than the record stands in. */
+  | { readonly kind: "other_order"; readonly stands: "sequential" | "today" }
+  /** The record is in version 3's form, and this is no run with a number. */
+  | { readonly kind: "no_number" }
   | { readonly kind: "unusable"; readonly message: string };
 
 /** The record as last read; `record` null when there was none. */
@@ -211,6 +232,7 @@ export type Purpose =
   | { readonly kind: "read" | "arrive" | "survey" | "help" | "claim" | "ticket" | "ticket_check" }
   | { readonly kind: "ticket_read" | "ticket_patch" | "create" | "release" | "bar" | "leave" }
   | { readonly kind: "renew"; readonly renewals: number }
+  | { readonly kind: "pass"; readonly number: number; readonly told: string }
   | { readonly kind: "close"; readonly tickets: readonly Queued[] }
   | { readonly kind: "mend"; readonly spent: readonly DoomedTicket[]; readonly told: string };
 
@@ -234,6 +256,8 @@ export interface Hold {
   readonly token: number;
   /** From 0. */
   readonly slot: number;
+  /** Its run's, where it holds by that. */
+  readonly number: number | null;
   /** When the work began, and before that when the claim was known to have succeeded. */
   readonly since: number;
   /** When the last acknowledged renewal (or the claim) was sent: what the deadline counts from. */
@@ -252,6 +276,20 @@ export interface Hold {
   readonly lost: Lost | null;
   /** True when the record does not name this hold any more: nothing is renewed or given back. */
   readonly gone: boolean;
+}
+
+/** In version 3's form: a number that everybody waits for, and nobody of ours has it. */
+export interface Hole {
+  /** The number. */
+  readonly number: number;
+  /** Since when it is seen so. */
+  readonly since: number;
+  /** When the tickets are looked for again. */
+  readonly listAt: number;
+  /** When it may be asked about again; null while somebody asks. */
+  readonly askAt: number | null;
+  /** What was told of its run last. */
+  readonly fate: RunFate;
 }
 
 /** Where a client is. */
@@ -286,6 +324,12 @@ export interface State {
   readonly grants: number;
   /** The present one. */
   readonly grant: string;
+  /** The order that it waits in now: that of the record as last read, else the one that was asked for. */
+  readonly order: Order;
+  /** The lowest number among those that wait and its own, as of the last list; null while there was none since it is of use. */
+  readonly lowest: number | null;
+  /** Null while there is none. */
+  readonly hole: Hole | null;
   /** Null until the record was first read. */
   readonly known: Known | null;
   /** What it saw of the known record, and since when. */

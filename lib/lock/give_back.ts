@@ -9,6 +9,7 @@ import {
   noteFailure,
   record as knownRecord,
   stopWatching,
+  tell,
 } from "./draft.ts";
 import type { Draft } from "./draft.ts";
 import type { Answer, Flight } from "./driver.ts";
@@ -16,7 +17,10 @@ import { cause, loseEntry, ttl } from "./hold.ts";
 import { learn, learnTickets } from "./learn.ts";
 import { holderOf, isSpent, pastOf } from "./queue.ts";
 import type { Queued } from "./queue.ts";
+import type { LockRecord } from "./record.ts";
 import { release } from "./rules.ts";
+import { handOn, isOver, isV3 } from "./sequential.ts";
+import type { StoredRecord } from "./store.ts";
 
 /** How long giving back is tried at least while the store does not answer. */
 const RELEASE_PATIENCE_MS = 15_000;
@@ -24,12 +28,25 @@ const RELEASE_PATIENCE_MS = 15_000;
 /** Gives the lock back, then ends with `result`. */
 export function beginRelease(d: Draft, result: NonNullable<Draft["result"]>): void {
   d.result = result;
-  if (d.hold?.gone) return finish(d, result);
+  if (d.hold?.gone && !mayHandOn(d)) return finish(d, result);
   d.phase = "releasing";
   // Its own write would be news to it before it is answered.
   stopWatching(d);
   d.retryAt = d.now;
   d.leaveUntil = d.now + Math.max(RELEASE_PATIENCE_MS, ttl(d));
+}
+
+/**
+ * True when my entry was wiped by a `replace` of version 3 and the number is still mine, or was set back: if I do not move it on, nobody
+ * will.
+ */
+function mayHandOn(d: Draft): boolean {
+  const known = knownRecord(d.known);
+  const number = d.hold?.number ?? d.config.orderKey;
+  if (known === null || number === null || !isV3(known.record)) return false;
+  if (d.hold !== null && known.stored.uid !== d.hold.uid) return false;
+  return known.record.next_build <= number && known.record.holders.length === 0 &&
+    !isSpent(known.record, d.grant);
 }
 
 /** Gives back: lists, removes me and settles in one write, which names the next. */
@@ -46,9 +63,10 @@ export function decideReleasing(d: Draft): void {
   const mine = known === null || known.stored.uid !== d.hold?.uid
     ? undefined
     : holderOf(known.record, d.grant);
-  if (mine === undefined) return endRelease(d, result);
-  // A ticket that is missed sees the room that this makes, and settles itself.
-  ask(d, { kind: "list", when: "lately" }, { kind: "release" });
+  if (mine === undefined && !mayHandOn(d)) return endRelease(d, result);
+  // A ticket that is missed sees the room that this makes, and settles itself; but once its number is passed that is no use to it.
+  const when = known !== null && isV3(known.record) ? "now" : "lately";
+  ask(d, { kind: "list", when }, { kind: "release" });
 }
 
 /** My entry is not there any more: given back, or taken away before. */
@@ -86,16 +104,34 @@ export function answerReleasing(d: Draft, flight: Flight, answer: Answer): void 
   if (answer.tickets === undefined || flight.purpose.kind !== "release") return;
   const tickets = learnTickets(d, answer.tickets);
   const known = knownRecord(d.known);
-  if (tickets === null || known === null || d.hold === null) return;
-  if (known.stored.uid !== d.hold.uid) return;
+  if (tickets === null || known === null) return;
   if (answer.record === undefined && !isCurrent(d, flight)) return;
-  const next = release(known.record, d.grant, tickets, at(d));
-  if (next === "not_holder") return;
+  const next = given(d, known, tickets);
+  if (next === null) return;
   d.leftovers = [...d.leftovers, ...spentTickets(next, tickets)];
   ask(d, { kind: "replace", base: known.stored, next }, { kind: "release" });
 }
 
-function spentTickets(next: Parameters<typeof isSpent>[0], tickets: readonly Queued[]) {
-  return tickets.filter(({ ticket }) => isSpent(next, ticket.grant))
+/** The record without my hold; null when there is nothing of mine in it. */
+function given(
+  d: Draft,
+  known: { readonly stored: StoredRecord; readonly record: LockRecord },
+  tickets: readonly Queued[],
+): LockRecord | null {
+  if (mayHandOn(d)) {
+    const number = d.hold?.number ?? d.config.orderKey ?? undefined;
+    return handOn(known.record, number, tickets);
+  }
+  if (d.hold === null || known.stored.uid !== d.hold.uid) return null;
+  const number = known.record.next_build;
+  if (number !== undefined && d.hold.number !== null && number < d.hold.number) {
+    tell(d, "warn", `the number was set back to ${number} while run ${d.hold.number} held`);
+  }
+  const next = release(known.record, d.grant, tickets, at(d));
+  return next === "not_holder" ? null : next;
+}
+
+function spentTickets(next: LockRecord, tickets: readonly Queued[]) {
+  return tickets.filter(({ ticket }) => isOver(next, ticket))
     .map(({ ticket, uid }) => ({ grant: ticket.grant, uid }));
 }

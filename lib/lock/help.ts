@@ -12,6 +12,7 @@ import {
 import type { Draft } from "./draft.ts";
 import { TURN_PATIENCE_MS } from "./driver.ts";
 import type { Answer, Flight } from "./driver.ts";
+import { noteHole } from "./hole.ts";
 import { mend } from "./mend.ts";
 import type { Helper } from "./mend.ts";
 import { silentAt } from "./observer.ts";
@@ -30,8 +31,9 @@ export function embargoed(d: Draft): boolean {
 
 /** What a list of tickets depends on: while it is the same, another list would settle nothing. */
 export function signature(record: LockRecord): string {
-  const { holders, turn, capacity, freeze } = record;
-  return JSON.stringify([holders.map(({ grant, mode }) => [grant, mode]), turn, capacity, freeze]);
+  const { holders, turn, capacity, freeze, next_build } = record;
+  const held = holders.map(({ grant, mode }) => [grant, mode]);
+  return JSON.stringify([held, turn, capacity, freeze, next_build]);
 }
 
 function helper(d: Draft): Helper {
@@ -88,7 +90,10 @@ export function help(d: Draft, tickets: readonly Queued[]): void {
     const left = tickets.filter((queued) => !mending.passedOver.includes(queued));
     ask(d, { kind: "delete_tickets", tickets: doomed }, { kind: "close", tickets: left });
     tell(d, "info", mending.told);
-  } else writeMending(d, known.stored, mending);
+  } else {
+    if (mending.next === null) noteHole(d, known.record, tickets);
+    writeMending(d, known.stored, mending);
+  }
 }
 
 function writeMending(d: Draft, base: StoredRecord, mending: ReturnType<typeof mend>): void {

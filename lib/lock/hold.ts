@@ -18,6 +18,7 @@ import { learn } from "./learn.ts";
 import { holderOf, pastOf } from "./queue.ts";
 import type { Holder } from "./record.ts";
 import { renew } from "./rules.ts";
+import { isV3 } from "./sequential.ts";
 
 /** Parts of the TTL, counted from the sending of the last acknowledged renewal. */
 export const PART = { renew: 1 / 6, warn: 1 / 2, stop: 2 / 3, kill: 5 / 6 };
@@ -60,6 +61,7 @@ export function enterHold(d: Draft, mine: Holder, sentAt: number): void {
     uid: d.known?.stored?.uid ?? "",
     token: mine.token,
     slot: mine.slot,
+    number: mine.run_number ?? null,
     since: d.now,
     ackedAt: sentAt,
     renewAt: sentAt + ttl(d) * PART.renew,
@@ -112,7 +114,7 @@ function endIfOver(d: Draft): boolean {
   if (hold === null) return false;
   const unbegun = hold.work === "none" && hold.lost !== null;
   const steps = d.config.work === "steps" && hold.lost !== null &&
-    (hold.gone || hold.lost.kind === "broken" || hold.lost.kind === "max_hold");
+    (hold.gone || ["broken", "passed", "max_hold"].includes(hold.lost.kind));
   if (steps) {
     // Nobody can stop the steps of a job: they are told, and the entry is left to its TTL.
     finish(d, { kind: "lost", lost: hold.lost ?? { kind: "gone" } });
@@ -233,6 +235,12 @@ export function examineHold(d: Draft, source: "read" | "write" | "event"): void 
   if (hold.pending !== null && mine.renewals >= hold.pending.renewals) {
     acknowledge(d, hold.pending.firstSentAt);
   }
+  const next = known?.record.next_build;
+  if (next !== undefined && hold.number !== null && next > hold.number) {
+    // Version 3 looks at nothing but the number: the run that has it may be at work.
+    const lost: Lost = { kind: "passed", number: hold.number, next };
+    lose(d, lost, Math.min(d.now + GRACE_MS, hold.ackedAt + ttl(d) * PART.kill));
+  }
 }
 
 /** The record does not name me any more: says why as far as it can be known. */
@@ -245,6 +253,8 @@ export function loseEntry(d: Draft, hold: Hold): void {
     ? { kind: "expired", by: past.by, token: known.record.last_token }
     : past?.outcome === "broken"
     ? { kind: "broken", by: past.by, reason: past.reason }
+    : past === undefined && isV3(known.record)
+    ? { kind: "wiped", next: known.record.next_build }
     : { kind: "gone" };
   loseForGood(d, hold, lost);
 }

@@ -10,12 +10,15 @@ import {
 } from "./draft.ts";
 import type { Draft } from "./draft.ts";
 import { loseForGood } from "./hold.ts";
+import { forgetHole } from "./hole.ts";
+import { adopted } from "./identity.ts";
 import { NOTHING_SEEN, see, seeAfterOutage } from "./observer.ts";
 import { Damaged } from "./parse.ts";
-import { CALL_SIZE, inOrder, readTickets, waiting } from "./queue.ts";
+import { CALL_SIZE, inLine, inOrder, readTickets } from "./queue.ts";
 import type { Queued } from "./queue.ts";
-import { parseRecord, parseTicket } from "./record.ts";
+import { HISTORY_LENGTH, parseRecord, parseTicket } from "./record.ts";
 import type { Identity, LockRecord, Ticket } from "./record.ts";
+import { isV3, isWiped, numberOf } from "./sequential.ts";
 import { compareRevisions } from "./store.ts";
 import type { StoredRecord, StoredTicket } from "./store.ts";
 
@@ -31,12 +34,13 @@ const POLL_HEAD = 128;
 /** Parses what was stored, or ends: a record that is not understood is never written. */
 function understood(d: Draft, stored: StoredRecord): LockRecord | null {
   try {
-    const record = parseRecord(stored.text);
+    const found = parseRecord(stored.text);
     const wanted = d.config.identity;
-    if (wanted === null || sameIdentity(wanted, record.identity)) return record;
+    const record = adopted(found, wanted);
+    if (record !== null || wanted === null) return record;
     unusable(
       d,
-      `the record belongs to another lock: it is ${describeIdentity(record.identity)}, ` +
+      `the record belongs to another lock: it is ${describeIdentity(found.identity)}, ` +
         `this is ${
           describeIdentity(wanted)
         }; both names map to one record, so one of the two needs another name`,
@@ -48,10 +52,35 @@ function understood(d: Draft, stored: StoredRecord): LockRecord | null {
   return null;
 }
 
-/** True when both name the same lock. */
-function sameIdentity(a: Identity, b: Identity): boolean {
-  return a.scope === b.scope && a.owner === b.owner && a.repository === b.repository &&
-    a.lock === b.lock;
+/**
+ * Takes on the order that the record stands in.
+ *
+ * @returns false when this client cannot take turns in it: then it leaves
+ */
+function takeOrder(d: Draft, record: LockRecord): boolean {
+  if (d.phase !== "arriving" && d.phase !== "trying" && d.phase !== "waiting") return true;
+  const { order, orderKey } = d.config;
+  const byNumber = isV3(record);
+  if (order !== null && byNumber !== (order === "sequential")) {
+    const stands = byNumber ? "sequential" : "today";
+    leave(d, { kind: "other_order", stands }, LEAVE_PATIENCE_MS);
+    return false;
+  }
+  if (byNumber && orderKey === null) {
+    leave(d, { kind: "no_number" }, LEAVE_PATIENCE_MS);
+    return false;
+  }
+  if (order !== null || byNumber === (d.order === "sequential")) return true;
+  d.order = byNumber ? "sequential" : "fifo";
+  if (isV3(record)) {
+    tell(
+      d,
+      "info",
+      `the record is in version 3's form: turns go by run number (this is run ${orderKey}, run ${record.next_build} is next). ` +
+        "As soon as no job of version 3 uses it, k8s-lock migrate brings it into today's form",
+    );
+  }
+  return true;
 }
 
 /** An identity in words. */
@@ -99,8 +128,11 @@ export function learn(
     return false;
   }
   const record = understood(d, stored);
-  if (record === null) return false;
-  if (before?.stored && !sameObject) learnDeleted(d);
+  if (record === null || !takeOrder(d, record)) return false;
+  if (before?.stored && !sameObject) learnDeleted(d, "deleted");
+  else if (before?.record && isWiped(before.record, record, HISTORY_LENGTH)) {
+    learnDeleted(d, "overwritten");
+  }
   if (before?.stored && sameObject) countServed(d, before.record, record);
   const afterOutage = source === "read" && d.outage;
   if (d.ticket !== null && (afterOutage || mayBePassedOver(d, before?.record ?? null, record))) {
@@ -112,6 +144,7 @@ export function learn(
   d.sight = afterOutage
     ? seeAfterOutage(d.sight, record, d.now, lostMs)
     : see(d.sight, record, d.now);
+  forgetHole(d, record, afterOutage ? "outage" : "news");
   if (source === "read") d.outage = false;
   for (const holder of record.holders) {
     d.seenTtlMs = Math.max(d.seenTtlMs, holder.ttl_seconds * 1000);
@@ -122,16 +155,18 @@ export function learn(
 }
 
 function learnMissing(d: Draft): boolean {
-  if (d.known?.stored) learnDeleted(d);
+  if (d.known?.stored) learnDeleted(d, "deleted");
   d.known = { at: d.now, stored: null, record: null };
+  d.hole = null;
   d.sight = NOTHING_SEEN;
   noteGoodRead(d);
   d.outage = false;
   return true;
 }
 
-/** The record I knew is gone: whoever ever saw it held waits a full TTL from now on. */
-function learnDeleted(d: Draft): void {
+/** The record I knew is gone, or its holder's entry is: whoever ever saw it held waits a full TTL from now on. */
+function learnDeleted(d: Draft, how: "deleted" | "overwritten"): void {
+  d.lowest = null;
   d.sight = NOTHING_SEEN;
   d.settledFor = null;
   if (d.watch.open) d.effects.push({ kind: "unwatch" });
@@ -143,9 +178,9 @@ function learnDeleted(d: Draft): void {
     tell(
       d,
       "warn",
-      `the record was deleted; waiting ${
-        Math.ceil(d.seenTtlMs / 1000)
-      } s, as its last holder may still be at work`,
+      `the record was ${
+        how === "deleted" ? how : "overwritten by one who does not know its holder"
+      }; waiting ${Math.ceil(d.seenTtlMs / 1000)} s, as its last holder may still be at work`,
     );
   }
   d.seenTtlMs = 0;
@@ -212,12 +247,22 @@ export function learnTickets(d: Draft, stored: readonly StoredTicket[]): Queued[
   const strays = stored.filter((one) => d.strays.includes(one.grant));
   d.leftovers = [...d.leftovers, ...strays.map(({ grant, uid }) => ({ grant, uid }))];
   d.strays = d.strays.filter((grant) => !strays.some((one) => one.grant === grant));
-  const queue = d.known?.record ? waiting(d.known.record, tickets) : inOrder(tickets);
+  const queue = d.known?.record ? inLine(d.known.record, tickets) : inOrder(tickets);
   const index = queue.findIndex(({ ticket }) => ticket.grant === d.grant);
-  d.position = index < 0 ? queue.length + 1 : index + 1;
-  d.queueLength = queue.length;
+  const before = index < 0 ? queue.filter((queued) => isBefore(d, queued)).length : index;
+  d.position = before + 1;
+  const numbers = queue.map(({ ticket }) => numberOf(ticket) ?? Infinity);
+  d.lowest = d.config.orderKey === null ? null : Math.min(d.config.orderKey, ...numbers);
+  d.queueLength = index < 0 ? before : queue.length;
   d.positionAt = d.now;
   return tickets;
+}
+
+/** True for one that is to hold before a client without a ticket. By number those of later runs come after it. */
+function isBefore(d: Draft, { ticket }: Queued): boolean {
+  const { orderKey } = d.config;
+  return d.order !== "sequential" || orderKey === null ||
+    (numberOf(ticket) ?? Infinity) <= orderKey;
 }
 
 /** Takes in my own ticket as it stands now. */

@@ -15,8 +15,9 @@ import { learn, learnTicket, learnTickets } from "./learn.ts";
 import type { Draft } from "./draft.ts";
 import { enterHold } from "./hold.ts";
 import { bar } from "./rules.ts";
-import { holderOf, pastOf, settle } from "./queue.ts";
+import { holderOf, isSpent, pastOf, settle } from "./queue.ts";
 import type { Queued } from "./queue.ts";
+import { isV3 } from "./sequential.ts";
 
 /** What to do next on the way out. */
 export function decideLeaving(d: Draft): void {
@@ -31,11 +32,17 @@ export function decideLeaving(d: Draft): void {
   }
   clearAway(d);
   if (d.flight !== null || !due(d, d.retryAt)) return;
-  const involved = d.place !== null || d.claim !== null || d.mustReadTicket;
+  const involved = d.place !== null || d.claim !== null || d.mustReadTicket || owesNumber(d);
   if (!involved) return finish(d, result);
   if (openClaim(d) !== null) return decideOpenClaim(d);
   if (d.ticket === null && d.mustReadTicket) {
     return ask(d, { kind: "read_ticket", grant: d.grant }, { kind: "ticket_check" });
+  }
+  if (owesNumber(d)) {
+    // Before the ticket goes: should this process die now, the ticket is seen to be dead, and the number is passed by that.
+    return d.mustRead
+      ? ask(d, { kind: "read" }, { kind: "read" })
+      : ask(d, { kind: "survey" }, { kind: "bar" });
   }
   if (d.ticket !== null) {
     const { grant, uid } = d.ticket.stored;
@@ -53,6 +60,14 @@ export function decideLeaving(d: Draft): void {
   if (!known.record.turn.includes(d.grant)) return finish(d, result);
   // My turn was named before my ticket went: whoever comes next is named by me.
   ask(d, { kind: "survey" }, { kind: "leave" });
+}
+
+/** True when others would wait for this client's number in vain, as far as is known: it has to be said that nobody comes with it. */
+export function owesNumber(d: Draft): boolean {
+  const known = knownRecord(d.known);
+  const { orderKey } = d.config;
+  return known !== null && orderKey !== null && isV3(known.record) &&
+    known.record.next_build <= orderKey && !isSpent(known.record, d.grant);
 }
 
 /** A claim without an answer: its end is found out, or it is barred by a write of mine that comes first. */
@@ -127,13 +142,15 @@ function settleWithoutMe(
     });
   }
   const sent = openClaim(d);
-  if (sent === null || sent.base.revision !== known.stored.revision) return;
+  const isDue = sent === null ? owesNumber(d) : sent.base.revision === known.stored.revision;
+  if (!isDue) return;
   const me = {
     grant: d.grant,
     holder: d.config.holder,
     link: d.config.link,
     mode: d.config.mode,
     waitedSeconds: Math.round(d.now - d.startedAt) / 1000,
+    number: d.config.orderKey,
   };
   const ending = { outcome: "gave_up", by: null, reason: null, at: at(d) } as const;
   const next = bar(known.record, me, others, ending);

@@ -1,5 +1,14 @@
 /** Runs the pure driver over a store: the only place where its effects become requests, timers and watches. */
-import type { Answer, Config, Effect, Failure, Happening, Request, State } from "./driver.ts";
+import type {
+  Answer,
+  Config,
+  Effect,
+  Failure,
+  Happening,
+  Request,
+  RunFate,
+  State,
+} from "./driver.ts";
 import { encodeRecord, encodeTicket } from "./record.ts";
 import { begin, step } from "./step.ts";
 import { StoreError } from "./store.ts";
@@ -27,6 +36,8 @@ export interface Actions {
   startWork(state: State): void;
   /** TERM or KILL to the work; `work_ended` is due when all of it is reaped. */
   stopWork(how: "term" | "kill", state: State): void;
+  /** What became of that run; never rejects. Only where `config.runs` says that it can be asked. */
+  askRun?(number: number): Promise<RunFate>;
   /** Something for people. */
   tell(level: "debug" | "info" | "warn", text: string): void;
   /** After each step: for status lines, and to get ready for one's turn. */
@@ -119,6 +130,12 @@ export function runLock(
         return actions.startWork(state);
       case "stop_work":
         return actions.stopWork(effect.how, state);
+      case "ask_run": {
+        const { number } = effect;
+        const answer = actions.askRun?.(number) ?? Promise.resolve("unknown" as const);
+        void answer.then((fate) => dispatch({ kind: "run_told", number, fate }));
+        return;
+      }
       case "tell":
         return actions.tell(effect.level, effect.text);
     }

@@ -5,9 +5,10 @@ import { silentAt } from "./observer.ts";
 import type { Sight } from "./observer.ts";
 import { encodeRecord } from "./record.ts";
 import type { LockRecord } from "./record.ts";
-import { call, close, isSpent, settle, unanswered } from "./queue.ts";
+import { call, settle, unanswered } from "./queue.ts";
 import { remove } from "./rules.ts";
 import type { Queued } from "./queue.ts";
+import { isOver, passOver } from "./sequential.ts";
 
 /** Who helps, and what it has seen. */
 export interface Helper {
@@ -81,7 +82,7 @@ export function mend(record: LockRecord, tickets: readonly Queued[], helper: Hel
     );
     next = removed;
   }
-  next = closing ? close(next, left) : settle(next, left);
+  next = closing ? passOver(next, left) : settle(next, left);
   const unclaimed = sight.turns.some(({ grant, since }) =>
     grant !== helper.grant && now >= since + TURN_PATIENCE_MS && next.turn.includes(grant)
   );
@@ -91,7 +92,7 @@ export function mend(record: LockRecord, tickets: readonly Queued[], helper: Hel
   return {
     next: changed ? next : null,
     passedOver,
-    spent: left.filter(({ ticket }) => isSpent(next, ticket.grant) && ticket.grant !== helper.grant)
+    spent: left.filter(({ ticket }) => isOver(next, ticket) && ticket.grant !== helper.grant)
       .map(({ ticket, uid }) => ({ grant: ticket.grant, uid })),
     told: told.join("; "),
   };

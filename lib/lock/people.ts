@@ -5,8 +5,9 @@ import { encodeRecord, parseRecord } from "./record.ts";
 import type { Holder, LockRecord } from "./record.ts";
 import { lostBy } from "./resume.ts";
 import { bar, breakHolder, release, remove, renew } from "./rules.ts";
-import { holderOf, inOrder, pastOf, readTickets, waiting } from "./queue.ts";
+import { holderOf, inLine, inOrder, pastOf, readTickets } from "./queue.ts";
 import type { Queued } from "./queue.ts";
+import { numberOf } from "./sequential.ts";
 import { StoreError } from "./store.ts";
 import type { LockStore, StoredRecord } from "./store.ts";
 
@@ -51,7 +52,7 @@ export async function lookAt(store: LockStore, patience: Patience): Promise<Look
     stored: found?.stored ?? null,
     record: found?.record ?? null,
     tickets: inOrder(tickets),
-    queue: found === null ? inOrder(tickets) : waiting(found.record, tickets),
+    queue: found === null ? inOrder(tickets) : inLine(found.record, tickets),
   };
 }
 
@@ -145,6 +146,8 @@ export interface Withdrawn {
   readonly grant: string;
   /** For the history, where it left no ticket. */
   readonly holder: string;
+  /** Its run's, where it may have waited by that; null for none. */
+  readonly number?: number | null;
 }
 
 /**
@@ -155,7 +158,7 @@ export interface Withdrawn {
  */
 export async function withdraw(
   store: LockStore,
-  { grant, holder }: Withdrawn,
+  { grant, holder, number = null }: Withdrawn,
   patience: Patience,
 ): Promise<boolean> {
   for (let wait = RETRY_MS.first;; wait = Math.min(wait * 2, RETRY_MS.most)) {
@@ -169,7 +172,8 @@ export async function withdraw(
         look.stored !== null && look.record !== null && pastOf(look.record, grant) === undefined
       ) {
         const released = release(look.record, grant, left, at);
-        const waiter = { grant, holder, link: "", mode: "exclusive", waitedSeconds: 0 } as const;
+        const mode = "exclusive";
+        const waiter = { grant, holder, link: "", mode, waitedSeconds: 0, number } as const;
         const ending = { outcome: "gave_up", by: null, reason: null, at } as const;
         const next = typeof released === "string"
           ? bar(look.record, { ...waiter, ...ticket?.ticket }, left, ending)
@@ -275,7 +279,7 @@ function broke(
   }
   for (const { ticket } of waiters) {
     const waitedSeconds = Math.max(0, (Date.now() - Date.parse(ticket.waiting_since)) / 1000 || 0);
-    next = bar(next, { ...ticket, waitedSeconds }, left, ending);
+    next = bar(next, { ...ticket, waitedSeconds, number: numberOf(ticket) }, left, ending);
   }
   return { next, broken: { holders, waiters } };
 }

@@ -24,6 +24,9 @@ export const CALL_STANDS_SECONDS = 3;
 /** How long any roll call stands at most: an overloaded server must not have everybody deleted. */
 export const CALL_STANDS_AT_MOST_SECONDS = 60;
 
+/** The same in version 3's form, where it stands for the longest TTL of those called. */
+const NUMBER_STANDS_AT_MOST_SECONDS = 300;
+
 /**
  * The tickets of a list. One that is damaged counts as absent: nobody could say whose it is.
  *
@@ -55,10 +58,15 @@ export function placeOf(queued: Queued): string {
 export function inOrder(tickets: readonly Queued[]): Queued[] {
   return [...tickets].sort((a, b) => {
     if (a.ticket.priority !== b.ticket.priority) return b.ticket.priority - a.ticket.priority;
-    const [key, other] = [a.ticket.order_key, b.ticket.order_key];
+    const [key, other] = [keyOf(a.ticket), keyOf(b.ticket)];
     if (key !== null && other !== null && key !== other) return key - other;
     return compareRevisions(placeOf(a), placeOf(b)) || compareRevisions(a.revision, b.revision);
   });
+}
+
+/** A run's number decides who may hold at all (`waiting`), not the order of those that may. */
+function keyOf(ticket: Ticket): number | null {
+  return ticket.order === "sequential" ? null : ticket.order_key;
 }
 
 /** The entry of `grant` among the holders. */
@@ -76,8 +84,27 @@ export function isSpent(record: LockRecord, grant: string): boolean {
   return holderOf(record, grant) !== undefined || pastOf(record, grant) !== undefined;
 }
 
-/** The tickets that wait, in queue order: all but the spent. */
+/**
+ * The tickets that wait, in queue order: all but the spent. In version 3's form those of the run whose number has come, and no others:
+ * nobody else may hold.
+ */
 export function waiting(record: LockRecord, tickets: readonly Queued[]): Queued[] {
+  const number = record.next_build;
+  return unspent(record, tickets).filter(({ ticket }) =>
+    number === undefined || (ticket.order === "sequential" && ticket.order_key === number)
+  );
+}
+
+/** All that wait, also for a number that has not come yet, in the order in which they are going to hold. */
+export function inLine(record: LockRecord, tickets: readonly Queued[]): Queued[] {
+  const queue = unspent(record, tickets);
+  if (record.next_build === undefined) return queue;
+  const number = ({ ticket }: Queued) =>
+    ticket.order === "sequential" ? ticket.order_key ?? Infinity : Infinity;
+  return queue.sort((a, b) => number(a) === number(b) ? 0 : number(a) - number(b));
+}
+
+function unspent(record: LockRecord, tickets: readonly Queued[]): Queued[] {
   const spent = new Set(record.holders.map((holder) => holder.grant));
   for (const past of record.history) spent.add(past.grant);
   return inOrder(tickets.filter((queued) => !spent.has(queued.ticket.grant)));
@@ -135,7 +162,8 @@ export function settle(record: LockRecord, tickets: readonly Queued[]): LockReco
   return { ...record, turn, roll_call: queue.length === 0 ? callOver(record) : record.roll_call };
 }
 
-function callOver(record: LockRecord): LockRecord["roll_call"] {
+/** The roll call of `record`, taken off. */
+export function callOver(record: LockRecord): LockRecord["roll_call"] {
   return record.roll_call.open
     ? { ...record.roll_call, open: false, grants: [] }
     : record.roll_call;
@@ -144,12 +172,12 @@ function callOver(record: LockRecord): LockRecord["roll_call"] {
 /** The record with a roll call that names the first of those who wait. Changes nothing while one stands. */
 export function call(record: LockRecord, tickets: readonly Queued[]): LockRecord {
   if (record.roll_call.open) return record;
-  const grants = waiting(record, tickets).slice(0, CALL_SIZE).map(({ ticket }) => ticket.grant);
-  if (grants.length === 0) return record;
+  const called = waiting(record, tickets).slice(0, CALL_SIZE).map(({ ticket }) => ticket);
+  if (called.length === 0) return record;
   const { number, calls } = record.roll_call;
-  const stands = Math.min(
-    CALL_STANDS_AT_MOST_SECONDS,
-    CALL_STANDS_SECONDS * 2 ** Math.min(calls, 8),
+  const stands = Math.max(
+    leastStand(record, called),
+    Math.min(CALL_STANDS_AT_MOST_SECONDS, CALL_STANDS_SECONDS * 2 ** Math.min(calls, 8)),
   );
   return {
     ...record,
@@ -159,9 +187,19 @@ export function call(record: LockRecord, tickets: readonly Queued[]): LockRecord
       open: true,
       stands_seconds: stands,
       calls: calls + 1,
-      grants,
+      grants: called.map(({ grant }) => grant),
     },
   };
+}
+
+/**
+ * How long a call has to stand at least, in seconds. In version 3's form who is passed over has lost its number for good: it gets as
+ * long as a holder.
+ */
+function leastStand(record: LockRecord, called: readonly Ticket[]): number {
+  if (record.next_build === undefined) return 0;
+  const longest = Math.max(...called.map(({ ttl_seconds }) => ttl_seconds));
+  return Math.min(NUMBER_STANDS_AT_MOST_SECONDS, longest);
 }
 
 /**

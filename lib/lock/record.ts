@@ -83,6 +83,8 @@ export interface Holder {
   readonly broken_by?: string;
   /** As whoever broke it gave it; may be empty. */
   readonly broken_reason?: string;
+  /** Its run's number, in a record in version 3's form. */
+  readonly run_number?: number;
   /** Fields of a newer version, written back as they are. */
   readonly extra?: Extra;
 }
@@ -167,6 +169,12 @@ export interface LockRecord {
   readonly freeze: Freeze | null;
   /** The last holds, newest first. */
   readonly history: readonly Past[];
+  /** There in version 3's form alone, with `next_build`: turns go by run number, as version 3 knows them. */
+  readonly order?: "sequential";
+  /** The number of the run that may hold. Version 3 reads and writes it, and nothing else. */
+  readonly next_build?: number;
+  /** With `next_build`: numbers of runs to come whose waiters have gone; absent for none. */
+  readonly given_up?: readonly number[];
   /** Fields of a newer version, written back as they are. */
   readonly extra?: Extra;
 }
@@ -247,7 +255,8 @@ const readHolder = object<Holder>({
   link: TEXT,
   broken_by: TEXT,
   broken_reason: TEXT,
-}, ["broken_by", "broken_reason"]);
+  run_number: integer(0),
+}, ["broken_by", "broken_reason", "run_number"]);
 
 const readPast = object<Past>({
   grant: GRANT,
@@ -262,6 +271,13 @@ const readPast = object<Past>({
   by: nullable(TEXT),
   reason: nullable(TEXT),
 });
+
+const readNextBuild: Reader<number> = (value, place) => {
+  if (typeof value !== "number") {
+    throw new Damaged("damaged", "the record's key next_build is not the number of a run");
+  }
+  return integer(0)(value, place);
+};
 
 const readRecord = object<LockRecord>({
   version: integer(1),
@@ -290,7 +306,10 @@ const readRecord = object<LockRecord>({
     until: nullable(TEXT),
   })),
   history: array(readPast, 1000),
-});
+  order: oneOf("sequential"),
+  next_build: readNextBuild,
+  given_up: array(integer(0), 1000),
+}, ["order", "next_build", "given_up"]);
 
 const readTicket = object<Ticket>({
   version: integer(1),
@@ -339,6 +358,18 @@ export function parseRecord(stored: string): LockRecord {
   }
   if (hasTwice(record.turn)) {
     throw new Damaged("damaged", "record.turn has one grant twice");
+  }
+  if (record.order !== undefined && record.next_build === undefined) {
+    throw new Damaged(
+      "damaged",
+      "the record is in version 3's form, but its key next_build is gone",
+    );
+  }
+  if (record.order === undefined && record.next_build !== undefined) {
+    throw new Damaged(
+      "damaged",
+      "the record is in today's form, but somebody added the key next_build; take that key out again",
+    );
   }
   return record;
 }

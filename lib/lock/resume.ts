@@ -7,6 +7,7 @@ import { beginRelease } from "./give_back.ts";
 import { enterHold } from "./hold.ts";
 import type { Past } from "./record.ts";
 import { holderOf, pastOf } from "./queue.ts";
+import { isV3 } from "./sequential.ts";
 
 /** Finds the grant's entry. */
 export function decideResuming(d: Draft): void {
@@ -46,7 +47,15 @@ export function answerResuming(d: Draft, flight: Flight, answer: Answer): void {
   if (known === null) return finish(d, { kind: "lost", lost: { kind: "deleted" } });
   const mine = holderOf(known.record, d.grant);
   if (mine === undefined) {
-    const lost = lostBy(pastOf(known.record, d.grant), known.record.last_token);
+    const past = pastOf(known.record, d.grant);
+    if (past === undefined && d.config.resumed?.then === "release" && isV3(known.record)) {
+      const { next_build: next } = known.record;
+      // Only who knows that it held was given a number.
+      if (d.config.orderKey !== null) {
+        return beginRelease(d, { kind: "lost", lost: { kind: "wiped", next } });
+      }
+    }
+    const lost = lostBy(past, known.record.last_token);
     return finish(d, lost === null ? { kind: "not_holder" } : { kind: "lost", lost });
   }
   // What others wait for counts, whatever this process was told.

@@ -2,10 +2,11 @@
  * The rules of the lock: pure functions from a record (and the tickets that were listed after it was read) to the next
  * record. No IO, no clock: times enter as ISO 8601 texts and serve people only.
  */
-import { fitsBeside, holderOf, isSpent, modesHeld, settle, waiting } from "./queue.ts";
+import { fitsBeside, holderOf, isSpent, modesHeld, waiting } from "./queue.ts";
 import type { Queued } from "./queue.ts";
 import { HISTORY_LENGTH } from "./record.ts";
 import type { Holder, LockRecord, Mode, Outcome, Past } from "./record.ts";
+import { handOn, isV3, withoutComer } from "./sequential.ts";
 
 /**
  * The token of the next claim: greater than every earlier one, also than those of a record that was deleted, because
@@ -27,6 +28,8 @@ export interface Claimant {
   readonly holder: string;
   /** A shared one takes slot 0, an exclusive one the lowest free slot. */
   readonly mode: Mode;
+  /** Its run's: needed in a record in version 3's form. */
+  readonly number: number | null;
   /** How long it may be silent before others take its entry off. */
   readonly ttlSeconds: number;
   /** Since it began to ask for the lock. */
@@ -46,11 +49,12 @@ export type ClaimWay = "turn" | { readonly tickets: readonly Queued[] };
 /** Why `me` may not claim in `record`, or null when it may. */
 export function claimRefusal(
   record: LockRecord,
-  me: { readonly grant: string; readonly mode: Mode },
+  me: Pick<Claimant, "grant" | "mode" | "number">,
   way: ClaimWay,
 ): ClaimRefusal | null {
   if (isSpent(record, me.grant)) return "spent";
   if (record.freeze !== null) return "frozen";
+  if (isV3(record) && me.number !== record.next_build) return "not_my_turn";
   if (way === "turn") {
     const place = record.turn.indexOf(me.grant);
     if (place < 0) return "not_my_turn";
@@ -104,6 +108,7 @@ export function claim(
     waited_seconds: me.waitedSeconds,
     description: me.description,
     link: me.link,
+    ...(isV3(record) ? { run_number: record.next_build } : {}),
   };
   return {
     ...record,
@@ -183,7 +188,7 @@ function end(
     by: told.by,
     reason: told.reason,
   });
-  return settle(remembered, tickets);
+  return handOn(remembered, gone.run_number, tickets);
 }
 
 /** The record after `grant` gave its place back; the write that frees it names the next. */
@@ -240,6 +245,8 @@ export interface Waiter {
   readonly mode: Mode;
   /** From its start to now. */
   readonly waitedSeconds: number;
+  /** Its run's, where it waited by number. */
+  readonly number: number | null;
 }
 
 /**
@@ -266,5 +273,5 @@ export function bar(
     by: ending.by,
     reason: ending.reason,
   });
-  return settle(remembered, tickets);
+  return withoutComer(remembered, waiter.number, tickets);
 }

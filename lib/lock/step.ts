@@ -6,6 +6,7 @@ import type { Draft } from "./draft.ts";
 import { answerHolding, decideHolding, endWork, examineHold } from "./hold.ts";
 import { answerReleasing, beginRelease, decideReleasing } from "./give_back.ts";
 import { holderOf } from "./queue.ts";
+import { takeRunTold } from "./hole.ts";
 import { answerLeaving, decideLeaving } from "./leave.ts";
 import { answerResuming, decideResuming } from "./resume.ts";
 import { answerWaiting, decideWaiting } from "./wait.ts";
@@ -92,6 +93,8 @@ function take(d: Draft, { what }: Event): void {
     case "hand_over":
       if (d.phase === "holding") finish(d, { kind: "handed_over" });
       return;
+    case "run_told":
+      return takeRunTold(d, what);
     case "tick":
       return;
   }

@@ -1,5 +1,13 @@
 /** Arriving, trying once, and waiting: what a client does until it holds. */
-import { arrive, claimTime, decideTrying, queueing, sendClaim, tryNoMore } from "./arrive.ts";
+import {
+  arrive,
+  claimant,
+  claimTime,
+  decideTrying,
+  queueing,
+  sendClaim,
+  tryNoMore,
+} from "./arrive.ts";
 import {
   ask,
   backOffConflict,
@@ -19,11 +27,13 @@ import type { Draft } from "./draft.ts";
 import type { Answer, Flight } from "./driver.ts";
 import { closeCall, decideHelp, embargoed, help, signature } from "./help.ts";
 import { beginHold } from "./hold.ts";
+import { decideHole, passNumber } from "./hole.ts";
 import { learn, learnTicket, learnTickets, readEvery } from "./learn.ts";
 import { holderOf, pastOf } from "./queue.ts";
 import { emptyRecord } from "./record.ts";
 import type { LockRecord, Ticket } from "./record.ts";
 import { claimRefusal } from "./rules.ts";
+import { isV3 } from "./sequential.ts";
 import type { StoredRecord } from "./store.ts";
 
 /** So many claims in a row that came to nothing cost the place. */
@@ -37,6 +47,7 @@ const READS: ReadonlySet<string> = new Set([
   "help",
   "ticket_read",
   "ticket_check",
+  "pass",
 ]);
 
 /** How often my place is looked up for people: this at first, then rarer the longer it is, up to a limit. */
@@ -68,12 +79,13 @@ export function decideWaiting(d: Draft): void {
   if (d.phase === "waiting" && decideTicket(d, known.record)) return;
   if (embargoed(d)) return tryNoMore(d);
   if (known.record.turn.includes(d.grant)) {
-    const refusal = claimRefusal(known.record, { grant: d.grant, mode: d.config.mode }, "turn");
+    const refusal = claimRefusal(known.record, claimant(d), "turn");
     if (refusal === null) return sendClaim(d, known, "turn");
     if (d.settledFor !== signature(known.record)) d.mustSettle = true;
   }
   if (decideHelp(d, known.record)) return;
   if (d.phase === "trying") return decideTrying(d);
+  if (decideHole(d)) return;
   const positionAt = d.positionAt + positionEvery(d);
   if (due(d, positionAt)) ask(d, { kind: "list", when: "now" }, { kind: "survey" });
 }
@@ -123,6 +135,12 @@ function resolveGrant(d: Draft, known: { stored: StoredRecord; record: LockRecor
   const past = pastOf(known.record, d.grant);
   if (past?.outcome === "broken") {
     leave(d, dropped(past.by, past.reason), LEAVE_PATIENCE_MS);
+    return true;
+  }
+  const { orderKey } = d.config;
+  if (isV3(known.record) && orderKey !== null && orderKey < known.record.next_build) {
+    const result = { kind: "passed", number: orderKey, next: known.record.next_build } as const;
+    leave(d, result, LEAVE_PATIENCE_MS);
     return true;
   }
   const sent = openClaim(d);
@@ -176,9 +194,12 @@ function decideTicket(d: Draft, record: LockRecord | null): boolean {
   const called = call !== undefined && call.open && call.grants.includes(d.grant) &&
     ticket.answered !== call.number;
   const touched = ticket.order_revision === null && d.place !== stored.revision;
-  if (!called && !touched) return false;
+  // Somebody brought the record into the other form.
+  const reordered = ticket.order !== d.order;
+  if (!called && !touched && !reordered) return false;
   const next: Ticket = {
     ...ticket,
+    ...ordering(d),
     order_revision: d.place,
     answered: called ? call.number : ticket.answered,
   };
@@ -187,15 +208,14 @@ function decideTicket(d: Draft, record: LockRecord | null): boolean {
 }
 
 function freshTicket(d: Draft): Ticket {
-  const { holder, mode, priority, order, orderKey, ttlMs, description, link } = d.config;
+  const { holder, mode, priority, ttlMs, description, link } = d.config;
   return {
     version: 1,
     grant: d.grant,
     holder,
     mode,
     priority,
-    order,
-    order_key: orderKey,
+    ...ordering(d),
     order_revision: d.place,
     answered: 0,
     ttl_seconds: ttlMs / 1000,
@@ -203,6 +223,11 @@ function freshTicket(d: Draft): Ticket {
     description,
     link,
   };
+}
+
+/** What its ticket says of the order that it waits in. */
+function ordering(d: Draft): Pick<Ticket, "order" | "order_key"> {
+  return { order: d.order, order_key: d.order === "fifo" ? null : d.config.orderKey };
 }
 
 function decideWithoutRecord(d: Draft): void {
@@ -216,7 +241,14 @@ function decideWithoutRecord(d: Draft): void {
   }
   // A claim of mine that may still land belongs to the record that is gone: it cannot land in another.
   if (openClaim(d) !== null) makeAgain(d, "the record of its claim is gone");
-  ask(d, { kind: "create_record", record: emptyRecord(d.config.identity) }, { kind: "create" });
+  const empty = emptyRecord(d.config.identity);
+  if (d.order !== "sequential") {
+    return ask(d, { kind: "create_record", record: empty }, { kind: "create" });
+  }
+  // As version 3 makes it, but with the number of the first of those that wait: none of them is to be passed.
+  if (d.lowest === null) return ask(d, { kind: "list", when: "now" }, { kind: "survey" });
+  const record = { ...empty, order: d.order, next_build: d.lowest };
+  ask(d, { kind: "create_record", record }, { kind: "create" });
 }
 
 /** The answers to what was asked on the way to the lock. */
@@ -244,6 +276,7 @@ export function answerWaiting(d: Draft, flight: Flight, answer: Answer): void {
   const tickets = learnTickets(d, answer.tickets);
   if (tickets === null) return;
   if (purpose.kind === "arrive") arrive(d, tickets);
+  else if (purpose.kind === "pass") passNumber(d, purpose, tickets);
   else if (purpose.kind === "help") {
     // A list alone is good for the record that was known when it was asked for, and for no other.
     if (answer.record !== undefined || isCurrent(d, flight)) help(d, tickets);

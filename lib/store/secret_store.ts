@@ -1,7 +1,9 @@
 /**
  * Records as Secrets, the default in a cluster: versioned JSON under the data key `lock`. Tickets are Leases.
  *
- * Ours is what has that key, whatever its labels say: `kubectl replace` and the like wipe labels. They are put back
+ * One in version 3's form has that version's number under `next_build` beside it, or alone: version 3 knows no other key.
+ *
+ * Ours is what has one of these keys, whatever its labels say: `kubectl replace` and the like wipe labels. They are put back
  * by the next write. What is somebody else's is never written.
  */
 import { Buffer } from "node:buffer";
@@ -17,6 +19,7 @@ import type {
   Watch,
   WatchEvent,
 } from "../lock/store.ts";
+import { joined, parted } from "../lock/v3_form.ts";
 import {
   annotationsOf,
   asStored,
@@ -98,7 +101,7 @@ class SecretStore implements LockStore {
         annotations: annotationsOf(this.#names),
       },
       type: "Opaque",
-      data: { [KEY]: encoded(text) },
+      data: dataOf({}, text),
     };
     const request = {
       target: this.#target("create"),
@@ -136,7 +139,7 @@ class SecretStore implements LockStore {
         labels: { ...labels, ...labelsOf(this.#names, "record") },
         annotations: { ...annotations, ...annotationsOf(this.#names) },
       },
-      data: { ...fieldsOf(read["data"]), [KEY]: encoded(text) },
+      data: dataOf(fieldsOf(read["data"]), text),
     };
     const target = this.#target("update");
     return asStored(async () => recordOf(await this.#client.request({ target, body, signal })));
@@ -231,7 +234,24 @@ function tryRecordOf(secret: unknown): StoredRecord | null {
 }
 
 function textOf(secret: unknown): string | undefined {
-  const value = fieldsOf(fieldsOf(secret)["data"])[KEY];
+  const data = fieldsOf(fieldsOf(secret)["data"]);
+  const lock = decoded(data[KEY]);
+  const nextBuild = decoded(data[V3_KEY]);
+  return nextBuild === undefined ? lock : joined(lock, nextBuild);
+}
+
+/** `data` with the record `text` in it, and all that is not ours as it was. */
+function dataOf(data: Record<string, unknown>, text: string): Record<string, unknown> {
+  const { [V3_KEY]: _, ...others } = data;
+  const { lock, nextBuild } = parted(text);
+  return {
+    ...others,
+    [KEY]: encoded(lock),
+    ...(nextBuild === null ? {} : { [V3_KEY]: encoded(nextBuild) }),
+  };
+}
+
+function decoded(value: unknown): string | undefined {
   return typeof value === "string" ? Buffer.from(value, "base64").toString("utf8") : undefined;
 }
 
@@ -244,9 +264,6 @@ function whatStandsThere(secret: unknown): string {
   const { name, labels } = metadataOf(secret);
   const { type } = fieldsOf(secret);
   const keys = Object.keys(fieldsOf(fieldsOf(secret)["data"])).sort();
-  if (keys.includes(V3_KEY)) {
-    return `the Secret "${name}" is a record of k8s-lock v3 (it has the key ${V3_KEY} and no key ${KEY}). It is left as it is.`;
-  }
   if (labels[LABELS.managedBy] === MANAGER) {
     return `the Secret "${name}" was a record, but its key ${KEY} is gone: somebody took it out. If nobody holds the lock, ` +
       `delete it (kubectl delete secret ${name}) and it is made anew.`;

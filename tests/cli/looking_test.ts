@@ -133,7 +133,8 @@ Deno.test("--object shows a record whatever its identity is", async () => {
   );
   const stores = await storeWith(core, "deploy", other);
   const { context, printed } = stage();
-  const options = { ...status("deploy"), target: { ...target("deploy"), by: "object" as const } };
+  const byName = { ...target("deploy"), identity: null, by: "object" as const };
+  const options = { ...status("deploy"), target: byName };
   assertEquals(await statusCommand(options, context, opening(stores)), Exit.done);
   assertEquals(JSON.parse(printed.join("\n")).lock, "x");
 });

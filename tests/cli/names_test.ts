@@ -3,13 +3,13 @@ import fc from "fast-check";
 import { CliError } from "../../lib/cli/errors.ts";
 import {
   exactObjectName,
-  identityMatches,
   identityOf,
   lockName,
   MAX_OBJECT_NAME,
   objectName,
   splitRepository,
 } from "../../lib/cli/names.ts";
+import { sameIdentity } from "../../lib/lock/identity.ts";
 import type { Identity } from "../../lib/lock/record.ts";
 
 const SHOP = { owner: "acme", repository: "shop" };
@@ -82,7 +82,7 @@ Deno.test("every name is valid, and two locks share one only where plain joining
     fc.property(identities, identities, (a, b) => {
       assertEquals(exactObjectName(objectName(a)), objectName(a));
       if (objectName(a) !== objectName(b)) return;
-      assert(identityMatches(a, b) || joined(a) === joined(b), `${joined(a)} and ${joined(b)}`);
+      assert(sameIdentity(a, b) || joined(a) === joined(b), `${joined(a)} and ${joined(b)}`);
     }),
     { numRuns: 5000 },
   );
@@ -129,9 +129,9 @@ Deno.test("without a repository a lock of a repository cannot be meant", () => {
 
 Deno.test("an identity matches whatever the case of owner and repository, not of the lock", () => {
   const stored: Identity = { scope: "repo", owner: "Acme", repository: "Shop", lock: "deploy" };
-  assert(identityMatches(stored, identityOf("repo", SHOP, "deploy")));
-  assert(!identityMatches(stored, identityOf("repo", SHOP, "Deploy")));
-  assert(!identityMatches(stored, identityOf("owner", SHOP, "deploy")));
+  assert(sameIdentity(stored, identityOf("repo", SHOP, "deploy")));
+  assert(!sameIdentity(stored, identityOf("repo", SHOP, "Deploy")));
+  assert(!sameIdentity(stored, identityOf("owner", SHOP, "deploy")));
 });
 
 for (

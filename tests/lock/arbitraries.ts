@@ -88,6 +88,7 @@ const holder = withExtra<Holder>({
   link: text,
   broken_by: fc.option(text, { nil: undefined }) as fc.Arbitrary<string>,
   broken_reason: fc.option(text, { nil: undefined }) as fc.Arbitrary<string>,
+  run_number: fc.option(count, { nil: undefined }) as fc.Arbitrary<number>,
 });
 
 const past = withExtra<Past>({
@@ -104,8 +105,9 @@ const past = withExtra<Past>({
   reason: nullable(text),
 });
 
-/** Any record that may be stored. */
-export const lockRecord: fc.Arbitrary<LockRecord> = withExtra<LockRecord>({
+const absent: fc.Arbitrary<undefined> = fc.constant(undefined);
+
+const today: fc.Arbitrary<LockRecord> = withExtra<LockRecord>({
   version: fc.constant(1),
   identity,
   capacity: fc.integer({ min: 1, max: 100_000 }),
@@ -127,7 +129,25 @@ export const lockRecord: fc.Arbitrary<LockRecord> = withExtra<LockRecord>({
     until: nullable(text),
   })),
   history: fc.array(past, { maxLength: 3 }),
+  order: absent as fc.Arbitrary<never>,
+  next_build: absent as fc.Arbitrary<never>,
+  given_up: absent as fc.Arbitrary<never>,
 });
+
+/** Any record in version 3's form. */
+export const v3Record: fc.Arbitrary<LockRecord> = fc.tuple(
+  today,
+  fc.nat(10 ** 15 - 1),
+  fc.array(count, { maxLength: 3 }),
+).map(([record, next_build, given_up]) => ({
+  ...record,
+  order: "sequential",
+  next_build,
+  ...(given_up.length > 0 ? { given_up } : {}),
+}));
+
+/** Any record that may be stored. */
+export const lockRecord: fc.Arbitrary<LockRecord> = fc.oneof(today, v3Record);
 
 /** Any ticket that may be stored. */
 export const ticket: fc.Arbitrary<Ticket> = withExtra<Ticket>({

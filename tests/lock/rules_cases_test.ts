@@ -65,7 +65,7 @@ Deno.test("a claim is refused when no token is left", () => {
 });
 
 Deno.test("a claim past the queue needs an empty queue, no turn and room", () => {
-  const me = { grant: "me", mode: "exclusive" } as const;
+  const me = { grant: "me", mode: "exclusive", number: null } as const;
   const record = freeRecord();
   assertEquals(claimRefusal(record, me, { tickets: [] }), null);
   assertEquals(claimRefusal(record, me, { tickets: [queued("a", 2)] }), "not_my_turn");
@@ -77,9 +77,15 @@ Deno.test("a claim past the queue needs an empty queue, no turn and room", () =>
 
 Deno.test("a claim in turn leaves room for those who were named before", () => {
   const record = frozen({ ...freeRecord(2), turn: ["a", "b", "c"] });
-  assertEquals(claimRefusal(record, { grant: "b", mode: "exclusive" }, "turn"), null);
-  assertEquals(claimRefusal(record, { grant: "c", mode: "exclusive" }, "turn"), "no_room");
-  assertEquals(claimRefusal(record, { grant: "d", mode: "exclusive" }, "turn"), "not_my_turn");
+  assertEquals(claimRefusal(record, { grant: "b", mode: "exclusive", number: null }, "turn"), null);
+  assertEquals(
+    claimRefusal(record, { grant: "c", mode: "exclusive", number: null }, "turn"),
+    "no_room",
+  );
+  assertEquals(
+    claimRefusal(record, { grant: "d", mode: "exclusive", number: null }, "turn"),
+    "not_my_turn",
+  );
 });
 
 Deno.test("a claim does not end the roll call, and the next call begins with 3 s again", () => {
@@ -182,7 +188,15 @@ Deno.test("a renewal counts one more and touches nobody else", () => {
 Deno.test("a barred grant is off the turn and can never claim, and the next is named", () => {
   const tickets = [queued("a", 2), queued("b", 3)];
   const record = frozen(settle(freeRecord(), tickets));
-  const waiter = { grant: "a", holder: "", link: "", mode: "exclusive", waitedSeconds: 1 } as const;
+  const mode = "exclusive";
+  const waiter = {
+    grant: "a",
+    holder: "",
+    link: "",
+    mode,
+    waitedSeconds: 1,
+    number: null,
+  } as const;
   const ending = { outcome: "gave_up", by: null, reason: null, at: "" } as const;
   const next = granted(bar(record, waiter, tickets, ending));
   assertEquals(next.turn, ["b"]);

@@ -109,6 +109,7 @@ export function claimant(grant: string, mode: Mode = "exclusive") {
     grant,
     holder: `holder of ${grant}`,
     mode,
+    number: null,
     ttlSeconds: 30,
     waitedSeconds: 0,
     description: "",
@@ -184,7 +185,7 @@ export class Model {
         const doomed = one(queue, act.pick)?.ticket;
         if (doomed === undefined) return false;
         const { grant, holder, link, mode } = doomed;
-        const waiter = { grant, holder, link, mode, waitedSeconds: 0 };
+        const waiter = { grant, holder, link, mode, waitedSeconds: 0, number: null };
         const ending = { outcome: "gave_up", by: null, reason: null, at: "" } as const;
         return this.#write(bar(record, waiter, tickets, ending));
       }

@@ -31,7 +31,7 @@ const RULES = bugs([
   ["a call names one waiter only", "export const CALL_SIZE = 128;", "export const CALL_SIZE = 1;"],
   [
     "a release does not settle",
-    "  return settle(remembered, tickets);\n}\n\n/** The record after `grant` gave",
+    "  return handOn(remembered, gone.run_number, tickets);\n}\n\n/** The record after `grant` gave",
     "  return remembered;\n}\n\n/** The record after `grant` gave",
   ],
   [
@@ -66,7 +66,7 @@ const RULES = bugs([
   ],
   [
     "every call stands for 3 s",
-    "CALL_STANDS_SECONDS * 2 ** Math.min(calls, 8),",
+    "Math.min(CALL_STANDS_AT_MOST_SECONDS, CALL_STANDS_SECONDS * 2 ** Math.min(calls, 8)),",
     "CALL_STANDS_SECONDS,",
   ],
   [
@@ -143,10 +143,10 @@ const WAITING = bugs([
   ],
   [
     "a record is created with its holder in it",
-    'ask(d, { kind: "create_record", record: emptyRecord(d.config.identity) }, { kind: "create" });',
+    'return ask(d, { kind: "create_record", record: empty }, { kind: "create" });',
     `const born = claim(
     emptyRecord(d.config.identity),
-    { ...d.config, grant: d.grant, ttlSeconds: d.config.ttlMs / 1000, waitedSeconds: 0 },
+    { ...d.config, number: null, grant: d.grant, ttlSeconds: d.config.ttlMs / 1000, waitedSeconds: 0 },
     { tickets: [] },
     "0",
     at(d),
@@ -161,13 +161,13 @@ const WAITING = bugs([
   ],
   [
     "a waiter does not answer calls",
-    "  if (!called && !touched) return false;",
-    "  if (!touched) return false;",
+    "  if (!called && !touched && !reordered) return false;",
+    "  if (!touched && !reordered) return false;",
   ],
   [
     "a touched ticket loses its place",
-    "  if (!called && !touched) return false;",
-    "  if (!called) return false;",
+    "  if (!called && !touched && !reordered) return false;",
+    "  if (!called && !reordered) return false;",
   ],
   [
     "a ticket that is made again takes a new place",

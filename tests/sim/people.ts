@@ -1,6 +1,7 @@
 /** What people do to a lock by hand, or with our own commands. */
 import { encodeRecord, encodeTicket, parseTicket } from "../../lib/lock/record.ts";
 import { bar, breakHolder, remove } from "../../lib/lock/rules.ts";
+import { numberOf } from "../../lib/lock/sequential.ts";
 import { OBJECT } from "./network.ts";
 import type { World } from "./world.ts";
 
@@ -58,9 +59,11 @@ export function dropWaiter(world: World): void {
   if (record.holders.some(({ grant }) => grant === doomed.grant)) return;
   const tickets = listed.filter((one) => one !== doomed)
     .map((one) => ({ ticket: parseTicket(one.text), uid: one.uid, revision: one.revision }));
-  const { holder, link, mode } = parseTicket(doomed.text);
+  const ticket = parseTicket(doomed.text);
+  const { holder, link, mode } = ticket;
   world.say("person", `drops ${doomed.grant}`);
-  const waiter = { grant: doomed.grant, holder, link, mode, waitedSeconds: 0 };
+  const number = numberOf(ticket);
+  const waiter = { grant: doomed.grant, holder, link, mode, waitedSeconds: 0, number };
   const next = bar(record, waiter, tickets, {
     outcome: "broken",
     by: "person",

@@ -24,6 +24,8 @@ export const CONFIG: Config = {
   priority: 0,
   order: "fifo",
   orderKey: null,
+  skipAfterMs: null,
+  runs: "unknown",
   ttlMs: 10_000,
   timeoutMs: null,
   requestTimeoutMs: 5_000,
