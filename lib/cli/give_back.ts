@@ -16,8 +16,8 @@ import type { ReleaseOptions } from "./options.ts";
 import { giveBack } from "./release.ts";
 import { neutral } from "./text.ts";
 
-/** How long it is tried, in milliseconds: the action's post step ends this program after a minute. */
-const TRY_MS = 50_000;
+/** How long new tries are begun, in milliseconds: the action's post step ends this program after a minute. */
+const TRY_MS = 40_000;
 const PAUSE_MS = 1000;
 const REQUEST_MS = 10_000;
 

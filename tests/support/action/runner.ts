@@ -24,6 +24,9 @@ const ACTION = fileURLToPath(new URL("../../../", import.meta.url));
 /** What the runner sends at a cancel, and how long it waits after each, in milliseconds. */
 const CANCEL = [["SIGINT", 7500], ["SIGTERM", 2500]] as const;
 
+/** A renewer that was told to stop looks for that once a second. */
+const ALONE_MS = 10_000;
+
 interface ActionStep {
   readonly name: string;
   readonly id?: string;
@@ -62,6 +65,8 @@ interface Post {
 /** How a job's environment differs from the usual. */
 export interface JobOptions {
   readonly env?: Readonly<Record<string, string>>;
+  /** A program that starts the steps' processes, in the place of the runner's own process for the job. */
+  readonly by?: readonly string[];
 }
 
 /** One job on a machine of its own, as far as a process can tell. */
@@ -76,17 +81,19 @@ export class JobRunner implements AsyncDisposable {
   #current: { readonly child: ChildProcess; readonly ended: Promise<number> } | null = null;
   #cancelled = false;
   #summary = "";
+  readonly #killed: string[] = [];
 
   private constructor(
     readonly folder: string,
     readonly node: string,
     readonly env: Readonly<Record<string, string>>,
+    readonly by: readonly string[],
   ) {}
 
-  static async start({ env = {} }: JobOptions = {}): Promise<JobRunner> {
+  static async start({ env = {}, by = [] }: JobOptions = {}): Promise<JobRunner> {
     const folder = await mkdtemp(join(tmpdir(), "k8s-lock-job-"));
     for (const name of ["_temp", "home", "work"]) await mkdir(join(folder, name));
-    return new JobRunner(folder, await findNode(), env);
+    return new JobRunner(folder, await findNode(), env, by);
   }
 
   /** The runner's folder for what a job needs no longer than it lasts. */
@@ -181,8 +188,16 @@ export class JobRunner implements AsyncDisposable {
       const { code } = await this.#process(this.node, [script], saved);
       if (code !== 0) result = "failure";
     }
+    const alone = eventually("", () => this.left.length === 0).then(() => true);
+    await isOver(alone, ALONE_MS);
+    this.#killed.push(...this.left);
     await this.#killLeft();
     return { result, log: this.#log.slice(from) };
+  }
+
+  /** Those that did not end by themselves after the post steps: on another runner they might live on. */
+  get killed(): readonly string[] {
+    return this.#killed;
   }
 
   /** The processes of the job that live, by what they were started with. */
@@ -225,7 +240,8 @@ export class JobRunner implements AsyncDisposable {
         return [`GITHUB_${name}`, path];
       }),
     );
-    const child = spawn(command, args, {
+    const [program = "", ...rest] = [...this.by, command, ...args];
+    const child = spawn(program, rest, {
       cwd: join(this.folder, "work"),
       env: { ...this.#environment(), ...env, ...files },
       stdio: ["ignore", "pipe", "pipe"],
