@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { lstatSync, mkdirSync, statSync } from "node:fs";
 import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { errorCode, processStatus } from "./processes.ts";
 
@@ -88,11 +88,27 @@ export function sessionId(pid: number = process.ppid): string {
  */
 export function ensureFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
   } catch (error) {
     throw cannot("make the state folder", folder, error);
   }
   checkFolder(folder);
+}
+
+/**
+ * Makes a folder with those above it; one that is there stays as it is. Node's own `recursive` never ends in a place such as
+ * /proc, which answers that the folder above is missing while it is there.
+ */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if (errorCode(error) === "EEXIST" && isFolder(folder)) return;
+    const above = dirname(folder);
+    if (errorCode(error) !== "ENOENT" || above === folder || isFolder(above)) throw error;
+    makeFolder(above);
+    makeFolder(folder);
+  }
 }
 
 /**

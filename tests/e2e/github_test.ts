@@ -103,5 +103,5 @@ Deno.test("a run whose parent dies in a CI gives up, as at a SIGTERM", async () 
   const { stderr } = await shell.ended;
   assertStringIncludes(stderr, "the process that started this one is gone");
   assertEquals(await sandbox.tickets("acme-shop-deploy"), []);
-  assert(sandbox.processes("main.ts run").length === 0);
+  assert(sandbox.processes(" run deploy").length === 0);
 });

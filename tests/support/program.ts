@@ -2,8 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import { createInterface } from "node:readline";
-
-const MAIN = new URL("../../main.ts", import.meta.url).pathname;
+import { programLine } from "./started.ts";
 
 /** Nothing that is waited for takes longer than this, unless the program is broken; in milliseconds. */
 const LIMIT_MS = 120_000;
@@ -40,7 +39,8 @@ export class Program implements AsyncDisposable {
 
   constructor(args: readonly string[], { env = {}, stdout, stderr }: Start = {}) {
     this.args = args;
-    this.#child = spawn(process.execPath, ["run", "-A", MAIN, ...args], {
+    const [command = "", ...before] = programLine();
+    this.#child = spawn(command, [...before, ...args], {
       stdio: [
         "ignore",
         typeof stdout === "number" ? stdout : "pipe",

@@ -6,16 +6,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { allProcesses, environmentOf, processStatus } from "../../lib/host/processes.ts";
 import { parseRecord, parseTicket } from "../../lib/lock/record.ts";
 import type { LockRecord, Ticket } from "../../lib/lock/record.ts";
 import type { LockStore, LockStores } from "../../lib/lock/store.ts";
 import { sqliteStores } from "../../lib/store/sqlite_store.ts";
 import { follow } from "./follow_record.ts";
-
-/** The program's own file. */
-export const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
+import { programLine } from "./started.ts";
 
 /** How long anything may take before a test gives up: no promise of ours, only the end of a hanging test. */
 const GIVE_UP_MS = 30_000;
@@ -148,7 +145,7 @@ export class Sandbox implements AsyncDisposable {
 
   /** The command line that starts the program. */
   line(...args: readonly string[]): string[] {
-    return [Deno.execPath(), "run", "-A", "-q", MAIN, ...args];
+    return [...programLine(), ...args];
   }
 
   /** Starts the program. */
