@@ -7,6 +7,13 @@ import type { AddressInfo } from "node:net";
 import { Buffer } from "node:buffer";
 import type { Kubeconfig } from "./cluster/kubeconfig.ts";
 import { within } from "./program.ts";
+import {
+  type Answer,
+  disturb,
+  type RequestFault,
+  suffer,
+  type WatchFault,
+} from "./request_faults.ts";
 
 /** Which requests. */
 export interface Which {
@@ -38,11 +45,8 @@ interface Trap {
 
 type Exchange = Omit<Caught, "caught">;
 
-interface Answer {
-  readonly status: number;
-  readonly type: string;
-  readonly body: Uint8Array;
-}
+/** What is to become of each request that no trap has caught. */
+export type Weather = (asked: Which) => RequestFault | null;
 
 /** Speaks plain HTTP with its clients, who are on this machine, and as `kubeconfig`'s user with the server. */
 export class RequestProxy implements AsyncDisposable {
@@ -50,8 +54,11 @@ export class RequestProxy implements AsyncDisposable {
   readonly #agent: Agent;
   readonly #upstream: string;
   readonly #traps: Trap[] = [];
+  readonly #faults: { readonly which: Which; readonly fault: RequestFault; met: () => void }[] = [];
+  readonly #watching = new Set<{ readonly answer: ServerResponse; readonly said: string[] }>();
   readonly #paused: (() => void)[] = [];
   #watches: "flow" | "paused" = "flow";
+  #weather: Weather = () => null;
 
   private constructor({ object }: Kubeconfig) {
     const cluster = object.clusters[0]?.cluster ?? {};
@@ -93,6 +100,25 @@ export class RequestProxy implements AsyncDisposable {
   /** Catches the answer to the next such request in the middle of its body. */
   holdBody(which: Which): Caught {
     return this.#catch(which, "body");
+  }
+
+  /** Has the next such request meet this fault. Resolves when it has come. */
+  spoil(which: Which, fault: RequestFault): Promise<void> {
+    const met = Promise.withResolvers<void>();
+    this.#faults.push({ which, fault, met: met.resolve });
+    return within(met.promise, () => `a ${which.method} of ${which.path} at the proxy`);
+  }
+
+  /** From now on requests meet what `weather` says. */
+  set weather(weather: Weather) {
+    this.#weather = weather;
+  }
+
+  /** Does this to all watches that are open. Returns how many there were. */
+  disturbWatches(fault: WatchFault): number {
+    const open = [...this.#watching];
+    for (const { answer, said } of open) disturb(fault, answer, said);
+    return open.length;
   }
 
   /** From now on nothing that a watch has to say passes, until {@link resumeWatches}. */
@@ -143,12 +169,28 @@ export class RequestProxy implements AsyncDisposable {
     return at < 0 ? undefined : this.#traps.splice(at, 1)[0];
   }
 
+  #faultFor({ method = "", url: path = "" }: IncomingMessage): RequestFault | null {
+    const at = this.#faults.findIndex(({ which }) =>
+      which.method === method && path.includes(which.path)
+    );
+    if (at < 0) return this.#weather({ method, path });
+    const [found] = this.#faults.splice(at, 1);
+    found?.met();
+    return found?.fault ?? null;
+  }
+
   async #take(asked: IncomingMessage, answer: ServerResponse): Promise<void> {
     // Clients go as they please.
     for (const stream of [asked, answer]) stream.on("error", () => {});
     const trap = this.#trapFor(asked);
+    const fault = trap === undefined ? this.#faultFor(asked) : null;
     const body = await bodyOf(asked);
-    if (asked.url?.includes("watch=")) return this.#watch(asked, answer);
+    const forward = () => this.#forward(asked, body).catch(() => undefined);
+    // A watch can only be turned away: what becomes of an open one is for `disturbWatches`.
+    if (fault !== null && (fault.kind === "answer" || !isWatch(asked))) {
+      return await suffer(fault, { asked, answer, forward });
+    }
+    if (isWatch(asked)) return this.#watch(asked, answer);
     const reset = () => void asked.socket.resetAndDestroy();
     const done = Promise.withResolvers<number>();
     let lost = false;
@@ -167,7 +209,7 @@ export class RequestProxy implements AsyncDisposable {
         })
       );
     await stop("request");
-    const answered = await this.#forward(asked, body).catch(() => undefined);
+    const answered = await forward();
     if (answered === undefined) return reset();
     const { status, type, body: text } = answered;
     if (lost) return done.resolve(status);
@@ -199,14 +241,23 @@ export class RequestProxy implements AsyncDisposable {
       if (this.#watches === "paused") this.#paused.push(act);
       else act();
     };
+    const watching = { answer, said: [] as string[] };
     const sent = this.#send(asked, (events) => {
       answer.writeHead(events.statusCode ?? 0, { "content-type": "application/json" });
       answer.flushHeaders();
-      events.on("data", (chunk) => inTurn(() => answer.write(chunk)));
+      this.#watching.add(watching);
+      events.on("data", (chunk) =>
+        inTurn(() => {
+          watching.said.push(String(chunk));
+          answer.write(chunk);
+        }));
       events.on("close", () => inTurn(() => answer.end())).on("error", () => {});
     });
     sent.on("error", () => answer.destroy());
-    answer.on("close", () => sent.destroy());
+    answer.on("close", () => {
+      this.#watching.delete(watching);
+      sent.destroy();
+    });
     sent.end();
   }
 
@@ -215,6 +266,10 @@ export class RequestProxy implements AsyncDisposable {
     const url = new URL(asked.url ?? "", this.#upstream);
     return request(url, { method: asked.method, headers, agent: this.#agent }, onAnswer);
   }
+}
+
+function isWatch({ url = "" }: IncomingMessage): boolean {
+  return url.includes("watch=");
 }
 
 async function bodyOf(message: IncomingMessage): Promise<Uint8Array> {

@@ -1,4 +1,5 @@
 /** A TCP proxy that breaks connections on demand. TLS passes through untouched. */
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 
@@ -15,8 +16,9 @@ export class FaultProxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #target: { host: string; port: number };
   readonly #pairs = new Set<Pair>();
-  #mode: "forward" | "stall" | "refuse" = "forward";
+  #mode: "forward" | "stall" | "refuse" | "garbage" = "forward";
   #delayMs = 0;
+  #pieceBytes = Infinity;
   #accepted = 0;
 
   private constructor(host: string, port: number) {
@@ -68,11 +70,20 @@ export class FaultProxy implements AsyncDisposable {
     this.#mode = "stall";
   }
 
-  /** Forwards again, without delay. Connections that were stalled are cut; new ones work. */
+  /**
+   * From now on each piece of data comes as noise of the same length, in both directions. After {@link resume} those connections are
+   * damaged and are cut.
+   */
+  garbage(): void {
+    this.#mode = "garbage";
+  }
+
+  /** Forwards again, at full speed. Connections that were stalled or damaged are cut; new ones work. */
   resume(): void {
-    if (this.#mode === "stall") this.cut();
+    if (this.#mode === "stall" || this.#mode === "garbage") this.cut();
     this.#mode = "forward";
     this.#delayMs = 0;
+    this.#pieceBytes = Infinity;
   }
 
   /** Breaks all open connections (RST, towards both sides). New ones are treated as before. */
@@ -87,6 +98,12 @@ export class FaultProxy implements AsyncDisposable {
 
   /** From now on each piece of data is held back for `ms` milliseconds, in both directions, in order. */
   delay(ms: number): void {
+    this.#delayMs = ms;
+  }
+
+  /** From now on data comes in pieces of so many bytes, `ms` milliseconds apart, as on a line that is very slow. */
+  slow(bytes: number, ms: number): void {
+    this.#pieceBytes = bytes;
     this.#delayMs = ms;
   }
 
@@ -117,12 +134,20 @@ export class FaultProxy implements AsyncDisposable {
     // Each piece waits for the one before it, so that a delay that changes keeps the order.
     let before = Promise.resolve();
     const inTurn = (act: () => void) => {
-      const ready = this.#delayMs > 0 ? this.#later(this.#delayMs) : Promise.resolve();
-      before = before.then(() => ready).then(() => {
+      const isSlow = this.#pieceBytes !== Infinity;
+      const ready = this.#delayMs > 0 && !isSlow ? this.#later(this.#delayMs) : Promise.resolve();
+      // A delayed line is long: all that is under way waits side by side. A slow one is narrow: one piece after the other.
+      before = before.then(() => isSlow ? this.#later(this.#delayMs) : ready).then(() => {
         if (this.#mode !== "stall" && this.#pairs.has(pair)) act();
       });
     };
-    from.on("data", (chunk) => inTurn(() => to.write(chunk)));
+    from.on("data", (chunk: Uint8Array) => {
+      const size = Math.min(this.#pieceBytes, chunk.length);
+      for (let at = 0; at < chunk.length; at += size) {
+        const piece = chunk.subarray(at, at + size);
+        inTurn(() => to.write(this.#mode === "garbage" ? randomBytes(piece.length) : piece));
+      }
+    });
     from.on("end", () => inTurn(() => to.end()));
     from.on("error", () => this.#break(pair));
     from.on("close", () => {

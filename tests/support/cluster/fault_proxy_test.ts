@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { FaultProxy } from "./fault_proxy.ts";
@@ -56,6 +56,31 @@ Deno.test("a delaying proxy holds each piece back, in order", async () => {
   const start = performance.now();
   assertEquals(await client.ask("hello"), "hello");
   assertEquals(performance.now() - start >= 100, true);
+});
+
+Deno.test("a proxy that sends garbage lets no byte through as it was, and works again after resume", async () => {
+  await using echo = await startEcho();
+  await using proxy = await FaultProxy.to("127.0.0.1", echo.port);
+  proxy.garbage();
+  using client = await dial(proxy.port);
+  const sent = "a text too long to come about by chance";
+  assertNotEquals(await client.ask(sent), sent);
+  proxy.resume();
+  using next = await dial(proxy.port);
+  assertEquals(await next.ask(sent), sent);
+});
+
+Deno.test("a slow proxy lets data through in small pieces, all of it, in order", async () => {
+  await using echo = await startEcho();
+  await using proxy = await FaultProxy.to("127.0.0.1", echo.port);
+  proxy.slow(2, 10);
+  using client = await dial(proxy.port);
+  const start = performance.now();
+  let heard = await client.ask("hello");
+  while (heard.length < 5) heard += await client.ask("");
+  assertEquals(heard, "hello");
+  // Three pieces there, one after the other, and at least the last one back.
+  assertEquals(performance.now() - start >= 35, true);
 });
 
 interface Client extends Disposable {
