@@ -4,16 +4,18 @@ import type { OpenStores } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { Exit } from "./errors.ts";
 import type { StatusOptions } from "./options.ts";
+import { withOwnConnection } from "./own_connection.ts";
 import { statusText } from "./prose.ts";
 import { readLock } from "./read_lock.ts";
 import { statusJson } from "./views.ts";
 
 /** Prints the lock. Throws {@link CliError} when it cannot be read. */
 export async function statusCommand(
-  options: StatusOptions,
+  asked: StatusOptions,
   context: Context,
   open: OpenStores = openStores,
 ): Promise<number> {
+  const options = withOwnConnection(asked, context);
   const { target } = options;
   const { stores } = await open(options, context);
   try {

@@ -31,7 +31,7 @@ export async function makeProgram(folder: string, runtime: Runtime = "deno"): Pr
   const file = join(folder, "k8s-lock.js");
   await bundle("main.ts", file);
   const command = runtime === "deno"
-    ? `'${Deno.execPath()}' run -A -q --no-config`
+    ? `env DENO_DIR='${denoFolder()}' '${Deno.execPath()}' run -A -q --no-config`
     : `'${await findNode()}'`;
   return await writeScript(join(folder, "k8s-lock"), `exec ${command} '${file}' "$@"`);
 }
