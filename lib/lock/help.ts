@@ -90,13 +90,16 @@ export function help(d: Draft, tickets: readonly Queued[]): void {
     const left = tickets.filter((queued) => !mending.passedOver.includes(queued));
     ask(d, { kind: "delete_tickets", tickets: doomed }, { kind: "close", tickets: left });
     tell(d, "info", mending.told);
-  } else {
-    if (mending.next === null) noteHole(d, known.record, tickets);
-    writeMending(d, known.stored, mending);
-  }
+  } else writeMending(d, known, mending, tickets);
 }
 
-function writeMending(d: Draft, base: StoredRecord, mending: ReturnType<typeof mend>): void {
+function writeMending(
+  d: Draft,
+  { stored: base, record }: { readonly stored: StoredRecord; readonly record: LockRecord },
+  mending: ReturnType<typeof mend>,
+  tickets: readonly Queued[],
+): void {
+  noteHole(d, mending.next ?? record, tickets);
   if (mending.next === null) {
     d.leftovers = [...d.leftovers, ...mending.spent];
     return;
@@ -121,6 +124,6 @@ export function closeCall(d: Draft, flight: Flight, left: readonly Queued[], ans
   d.queueLength = waiting(known.record, left).length;
   const mending = mend(known.record, left, helper(d));
   // Somebody else's turn has become stale in the meantime: it has to be deleted first, too.
-  if (mending.passedOver.length === 0) writeMending(d, known.stored, mending);
+  if (mending.passedOver.length === 0) writeMending(d, known, mending, left);
   else d.mustSettle = true;
 }

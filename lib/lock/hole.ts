@@ -9,7 +9,7 @@ import { holeIn, passHole } from "./sequential.ts";
 /** How often the next in line looks for tickets of the number and asks about its run; those further back do so less often. */
 const LOOK_EVERY_MS = { next: 15_000, most: 300_000 };
 
-/** Record and tickets are read, and there is nothing to do: notes whether everybody waits for one that is not here. */
+/** Record and tickets are read, and `record` is how it is going to stand: notes whether everybody waits for one that is not here. */
 export function noteHole(d: Draft, record: LockRecord, tickets: readonly Queued[]): void {
   const number = holeIn(record, tickets);
   if (number === null || d.config.orderKey === null || number >= d.config.orderKey) {
@@ -33,8 +33,11 @@ export function forgetHole(d: Draft, record: LockRecord, why: "news" | "outage")
   if (hole === null) return;
   const stands = record.next_build === hole.number && record.holders.length === 0 &&
     record.turn.length === 0;
-  if (!stands) d.hole = null;
-  else if (why === "outage") d.hole = { ...hole, since: d.now };
+  if (!stands) {
+    d.hole = null;
+    // It may come to stand as it did when the tickets were listed last.
+    d.settledFor = null;
+  } else if (why === "outage") d.hole = { ...hole, since: d.now };
 }
 
 function lookEvery(d: Draft): number {

@@ -15,9 +15,9 @@ import { learn, learnTicket, learnTickets } from "./learn.ts";
 import type { Draft } from "./draft.ts";
 import { enterHold } from "./hold.ts";
 import { bar } from "./rules.ts";
-import { holderOf, isSpent, pastOf, settle } from "./queue.ts";
+import { holderOf, isSpent, pastOf } from "./queue.ts";
 import type { Queued } from "./queue.ts";
-import { isV3 } from "./sequential.ts";
+import { helpedOn, isV3 } from "./sequential.ts";
 
 /** What to do next on the way out. */
 export function decideLeaving(d: Draft): void {
@@ -134,7 +134,7 @@ function settleWithoutMe(
   if (tickets === null || known === null || d.phase !== "giving_up") return;
   const others: Queued[] = tickets.filter(({ ticket }) => ticket.grant !== d.grant);
   if (purpose !== "bar") {
-    const next = settle(known.record, others);
+    const next = helpedOn(known.record, others);
     return ask(d, { kind: "replace", base: known.stored, next }, {
       kind: "mend",
       spent: [],

@@ -5,10 +5,10 @@ import { silentAt } from "./observer.ts";
 import type { Sight } from "./observer.ts";
 import { encodeRecord } from "./record.ts";
 import type { LockRecord } from "./record.ts";
-import { call, settle, unanswered } from "./queue.ts";
+import { call, unanswered } from "./queue.ts";
 import { remove } from "./rules.ts";
 import type { Queued } from "./queue.ts";
-import { isOver, passOver } from "./sequential.ts";
+import { helpedOn, isOver, passOver } from "./sequential.ts";
 
 /** Who helps, and what it has seen. */
 export interface Helper {
@@ -82,7 +82,7 @@ export function mend(record: LockRecord, tickets: readonly Queued[], helper: Hel
     );
     next = removed;
   }
-  next = closing ? passOver(next, left) : settle(next, left);
+  next = closing ? passOver(next, left) : helpedOn(next, left);
   const unclaimed = sight.turns.some(({ grant, since }) =>
     grant !== helper.grant && now >= since + TURN_PATIENCE_MS && next.turn.includes(grant)
   );

@@ -6,7 +6,7 @@
  * over whatever stands there. So a number is never equal again once it was passed, and one whose run never comes stops all the
  * others. Here the number moves on also when the waiter or the holder of a run has gone or died, and when a run is known to be over.
  */
-import { callOver, close, isSpent, settle } from "./queue.ts";
+import { callOver, close, isSpent, settle, waiting } from "./queue.ts";
 import type { Queued } from "./queue.ts";
 import type { LockRecord, Ticket } from "./record.ts";
 
@@ -64,13 +64,22 @@ export function withoutComer(
   tickets: readonly Queued[],
 ): LockRecord {
   if (number === null || !isV3(record) || number < record.next_build) {
-    return settle(record, tickets);
+    return helpedOn(record, tickets);
   }
   if (number === record.next_build) return handOn(record, number, tickets);
   // The nearest ones matter, should there ever be so many.
   const numbers = [...new Set([...record.given_up ?? [], number])].sort((a, b) => a - b)
     .slice(0, GIVEN_UP_LENGTH);
-  return settle({ ...record, given_up: numbers }, tickets);
+  return helpedOn({ ...record, given_up: numbers }, tickets);
+}
+
+/**
+ * The record, settled, by whoever helps it on. A call that nobody stands in any more is over, and so is the run that it named: whoever
+ * took the silent away did not come to say so.
+ */
+export function helpedOn(record: LockRecord, tickets: readonly Queued[]): LockRecord {
+  const deserted = isV3(record) && record.roll_call.open && waiting(record, tickets).length === 0;
+  return deserted ? passOver(record, tickets) : settle(record, tickets);
 }
 
 /** The record with its call taken off; where that was the last of a run, none of which answered, the next run may come. */

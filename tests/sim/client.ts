@@ -183,6 +183,12 @@ export class Client {
       case "tell":
         world.say(this.persona.name, effect.text);
         return;
+      case "ask_run": {
+        const { number } = effect;
+        const told = () => this.happen({ kind: "run_told", number, fate: world.fateOf(number) });
+        world.time.after(world.chance.between(10, 2000), told);
+        return;
+      }
       case "move":
         return;
     }

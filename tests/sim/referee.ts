@@ -2,6 +2,7 @@
 import type { Mode } from "../../lib/lock/record.ts";
 import { parseRecord, parseTicket } from "../../lib/lock/record.ts";
 import type { LockRecord } from "../../lib/lock/record.ts";
+import { isV3, numberOf } from "../../lib/lock/sequential.ts";
 import { isSpent } from "../../lib/lock/queue.ts";
 import { compareRevisions } from "../../lib/lock/store.ts";
 import type { StoredRecord, StoredTicket } from "../../lib/lock/store.ts";
@@ -83,13 +84,19 @@ export class Referee {
     const { holders, turn, capacity, roll_call, last_token } = record;
     const held = holders.map((h) => `${h.grant}#${h.token}+${h.renewals}`);
     const call = roll_call.open ? `${roll_call.number}(${roll_call.grants})` : "-";
-    this.world.say("store", `r${stored?.revision} holders=[${held}] turn=[${turn}] call=${call}`);
+    const next = record.next_build === undefined ? "" : ` next=${record.next_build}`;
+    this.world.say(
+      "store",
+      `r${stored?.revision}${next} holders=[${held}] turn=[${turn}] call=${call}`,
+    );
     const exclusive = holders.filter(({ mode }) => mode === "exclusive").length;
     if (exclusive > capacity || (exclusive > 0 && exclusive < holders.length)) {
       throw new Violation(`${holders.length} hold where ${capacity} may`);
     }
     if (before === null) return;
-    if (last_token < before.last_token) throw new Violation("tokens went back");
+    // Version 3 wipes all that it does not know.
+    const wiped = isV3(record) && last_token === 0;
+    if (last_token < before.last_token && !wiped) throw new Violation("tokens went back");
     const heldBefore = before.holders.map(({ grant }) => grant);
     for (const { grant } of holders) {
       if (heldBefore.includes(grant)) continue;
@@ -120,6 +127,8 @@ export class Referee {
       if (client.state.phase !== "waiting" || client.state.grant !== stored.grant) continue;
       if (record.turn.includes(stored.grant) || isSpent(record, stored.grant)) continue;
       const ticket = parseTicket(stored.text);
+      // By number only those of one run are in line.
+      if (isV3(record) && numberOf(ticket) !== newcomer.persona.config.orderKey) continue;
       // Somebody touched it, and its waiter has not yet written down which place it had, as far as all know.
       const states = [stored, ...this.world.network.statesLately(stored.uid)];
       const touched = ({ text, revision }: StoredTicket) =>
@@ -133,8 +142,12 @@ export class Referee {
     }
   }
 
+  /** Is asked before work begins whether somebody who is not of ours works. */
+  strangers: (client: Client) => void = () => {};
+
   /** Checks work that is about to begin. */
   workStarted(client: Client): void {
+    this.strangers(client);
     const { name, config } = client.persona;
     const work: Work = {
       client,

@@ -1,5 +1,5 @@
 /** A simulated world: one store, a bad network, many clients, and somebody who checks what they do. */
-import type { Config } from "../../lib/lock/driver.ts";
+import type { Config, RunFate } from "../../lib/lock/driver.ts";
 import { emptyRecord, encodeRecord } from "../../lib/lock/record.ts";
 import type { Identity, LockRecord } from "../../lib/lock/record.ts";
 import { MemoryCore } from "../../lib/store/memory_store.ts";
@@ -57,6 +57,9 @@ export class World {
     this.network = new Network(this.time, this.core, this.chance);
     this.referee = new Referee(this);
   }
+
+  /** What the Actions API says of a run. */
+  fateOf: (number: number) => RunFate = () => "unknown";
 
   /** Who worked, in the order in which their work began. */
   get begun(): readonly Work[] {
