@@ -27,6 +27,7 @@ import { afterWait, formatDuration } from "./durations.ts";
 import { exitCodeOfSignal, watchEndings } from "./endings.ts";
 import type { EndSignal } from "../host/signals.ts";
 import { CliError, Exit, usage } from "./errors.ts";
+import { askJobBy } from "./expiry.ts";
 import { addressText, jobFolder, usable } from "./job.ts";
 import type { AcquireOptions } from "./options.ts";
 import type { RenewerJob } from "./renewer_main.ts";
@@ -110,6 +111,7 @@ class Acquiring {
     };
     client = runLock(config, store, SYSTEM_CLOCK, {
       tell: tellBy(context.log),
+      askJob: askJobBy(context),
       prepare: (state) => this.#remember(state),
       changed: (state) => {
         waits.changed(state);

@@ -128,6 +128,13 @@ export const TAKING = {
     env: "K8S_LOCK_TTL",
     help: "how long a dead holder blocks the others, at least 5s (default: 60s)",
   },
+  onExpiry: {
+    flags: "--on-expiry <what>",
+    env: "K8S_LOCK_ON_EXPIRY",
+    help:
+      "what others may do when this holder is silent for its TTL: takeover, verify (only when GitHub says that its job is over), never (only k8s-lock break) (default: takeover)",
+    choices: ["takeover", "verify", "never"],
+  },
   holder: {
     flags: "--holder <text>",
     env: "K8S_LOCK_HOLDER",

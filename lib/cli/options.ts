@@ -1,5 +1,6 @@
 /** What each command was asked to do: resolved and typed, times in milliseconds. `resolve.ts` and `where.ts` make them. */
 import type { Identity } from "../lock/record.ts";
+import type { Expiry } from "../lock/rules.ts";
 import type { FrozenText } from "./journal.ts";
 
 /** Which store. */
@@ -56,6 +57,8 @@ export interface TakeOptions extends LockOptions {
   readonly maxHoldMs: number | null;
   /** How long a dead holder blocks the others, at least 5 s. */
   readonly ttlMs: number;
+  /** What others may do when this holder falls silent; for `verify`, by asking about this job. */
+  readonly expiry: Expiry;
   /** For people, harmless and short enough to be stored. */
   readonly holder: string;
   /** What for, for people, as harmless; may be empty. */

@@ -2,15 +2,19 @@
  * What is known about a lock, in words. Ages are by this machine's wall clock against the timestamps in the record: good enough for people, never
  * used to decide anything.
  */
+import type { Fate } from "../lock/expiry.ts";
 import type { Holder, LockRecord, Past } from "../lock/record.ts";
 import type { Queued } from "../lock/queue.ts";
 import { formatDuration } from "./durations.ts";
+import { describeSilent } from "./expiry.ts";
 import { neutral } from "./text.ts";
 
 /** What a waiter has seen for itself, beside record and queue. */
 export interface Observed {
   /** How long the first turn has stood unclaimed, in milliseconds by its own clock; null when not known. */
   readonly turnMs: number | null;
+  /** By grant, what the Actions API said of the holders' jobs. */
+  readonly fates?: ReadonlyMap<string, Fate>;
 }
 
 const NOTHING_OBSERVED: Observed = { turnMs: null };
@@ -27,7 +31,7 @@ function forSoLong(timestamp: string, wall: Date): string {
 }
 
 /** `held by X for 3 min, last sign of life 4 s ago`, or what is wrong with it. */
-export function describeHolder(holder: Holder, wall: Date): string {
+export function describeHolder(holder: Holder, wall: Date, fate?: Fate): string {
   const name = neutral(holder.holder);
   const held = `held by ${name}${forSoLong(holder.acquired_at, wall)}`;
   const silentMs = age(holder.renewed_at, wall);
@@ -43,8 +47,8 @@ export function describeHolder(holder: Holder, wall: Date): string {
   if (leftMs > holder.ttl_seconds * 500) {
     return `${held}, last sign of life ${formatDuration(silentMs)} ago`;
   }
-  return `${name} is silent for ${formatDuration(silentMs)}, can be passed over ${
-    leftMs > 0 ? `in ${formatDuration(leftMs)}` : "now"
+  return `${name} is silent for ${formatDuration(silentMs)}, ${
+    describeSilent(holder, leftMs, fate)
   }`;
 }
 
@@ -55,7 +59,9 @@ export function whyNobodyMoves(
   wall: Date,
   observed: Observed = NOTHING_OBSERVED,
 ): readonly string[] {
-  const lines = record.holders.map((holder) => describeHolder(holder, wall));
+  const lines = record.holders.map((holder) =>
+    describeHolder(holder, wall, observed.fates?.get(holder.grant))
+  );
   const { freeze } = record;
   if (freeze !== null) {
     const until = freeze.until === null ? "" : ` until ${neutral(freeze.until)}`;
@@ -94,11 +100,12 @@ export function statusText(
   record: LockRecord,
   queue: readonly Queued[],
   wall: Date,
+  observed: Observed = NOTHING_OBSERVED,
 ): readonly string[] {
   const name = `${neutral(record.identity.lock)} (${object})`;
   const lines = [record.last_token === 0 ? name : `${name}, last token ${record.last_token}`];
   if (record.capacity !== 1) lines.push(`  up to ${record.capacity} holders`);
-  for (const line of whyNobodyMoves(record, queue, wall)) {
+  for (const line of whyNobodyMoves(record, queue, wall, observed)) {
     // Such as after a slip in the name: "free" alone would hide it.
     const unused = line === "free" && record.last_token === 0;
     lines.push(unused ? "  free: nobody has held it yet" : `  ${line}`);
@@ -256,6 +263,7 @@ export function waitLine(
     record.roll_call.open,
     record.freeze?.since,
     position,
+    ...(observed.fates?.values() ?? []).map(({ why }) => why),
   ]);
   return { text: parts.join(", "), key };
 }

@@ -96,6 +96,7 @@ export async function giveBack(
     ...options,
     timeoutMs: null,
     maxHoldMs: null,
+    expiry: "takeover" as const,
     ttlMs: (state?.ttl_seconds ?? 60) * 1000,
     holder: state?.holder ?? context.ci.holder,
     description: "",

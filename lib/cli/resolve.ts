@@ -4,8 +4,10 @@
  * Everything here throws {@link CliError} (exit 2) for what is wrong.
  */
 import type { Env } from "../ci/detect.ts";
+import type { HolderJob } from "../lock/record.ts";
 import { LEAST_TTL_MS, MAX_DURATION_MS } from "./durations.ts";
 import { Exit, usage } from "./errors.ts";
+import { expiryOf } from "./expiry.ts";
 import { ACQUIRING, BREAKING, HOLDING, OUTPUT, RUNNING, TAKING, WHERE } from "./flags.ts";
 import type { Flag } from "./flags.ts";
 import type { Given } from "./given.ts";
@@ -39,11 +41,13 @@ const NOT_YET = [
   "K8S_LOCK_PRIORITY",
   "K8S_LOCK_SLOTS",
   "K8S_LOCK_POOL",
-  "K8S_LOCK_ON_EXPIRY",
   "K8S_LOCK_OWNER",
 ];
 
-function takeOptions(asked: Asked): Omit<TakeOptions, "maxHoldMs"> {
+function takeOptions(
+  asked: Asked,
+  heldFor: HolderJob["held_for"],
+): Omit<TakeOptions, "maxHoldMs"> {
   const { given, ci } = asked;
   const early = NOT_YET.find((name) => (asked.env[name]?.trim() ?? "") !== "");
   if (early !== undefined) {
@@ -60,6 +64,7 @@ function takeOptions(asked: Asked): Omit<TakeOptions, "maxHoldMs"> {
       ? timeoutMs ?? attemptsMs
       : Math.min(timeoutMs, attemptsMs),
     ttlMs: given.duration(TAKING.ttl, LEAST_TTL_MS) ?? DEFAULT_TTL_MS,
+    expiry: expiryOf(asked, heldFor),
     holder: neutral(given.text(TAKING.holder)?.text ?? "") || neutral(ci.holder),
     description: neutral(given.text(TAKING.description)?.text ?? ci.description),
     link: linkText(given.text(TAKING.link)?.text ?? ci.link),
@@ -110,7 +115,7 @@ export function runOptions(asked: Asked): RunOptions {
   if (program === undefined) throw usage(`there is no command after "--"; ${example}`);
   if (program === "") throw usage(`the command after "--" is empty; ${example}`);
   return {
-    ...takeOptions({ ...asked, rest: null }),
+    ...takeOptions({ ...asked, rest: null }, "job"),
     maxHoldMs: asked.given.duration(TAKING.maxHold, 1000),
     onLost: asked.given.choice(RUNNING.onLost, "kill"),
     conflictExitCode: asked.given.integer(RUNNING.conflictExitCode, 0, 255) ?? Exit.notInTime,
@@ -136,7 +141,7 @@ export function acquireOptions(asked: Asked): AcquireOptions {
   const maxHoldMs = given.duration(TAKING.maxHold, 1000);
   const endless = watchPid !== null || renewal === "none";
   return {
-    ...takeOptions(asked),
+    ...takeOptions(asked, renewal === "none" ? "ttl" : "job"),
     maxHoldMs: renewal === "none" ? null : maxHoldMs ?? (endless ? null : DEFAULT_MAX_HOLD_MS),
     onBusy: given.choice(ACQUIRING.onBusy, "fail"),
     watchPid,

@@ -14,6 +14,7 @@ import type { Context } from "./context.ts";
 import { afterWait, formatDuration } from "./durations.ts";
 import { exitCodeOfSignal, watchEndings } from "./endings.ts";
 import { CliError, Exit, usage } from "./errors.ts";
+import { askJobBy } from "./expiry.ts";
 import type { RunOptions } from "./options.ts";
 import { configFor, endOf, tellBy, WaitTeller } from "./take.ts";
 import { neutral } from "./text.ts";
@@ -54,6 +55,7 @@ export async function runCommand(
 
   const client = runLock(config, store, SYSTEM_CLOCK, {
     tell: tellBy(log),
+    askJob: askJobBy(context),
     changed(state) {
       waits.changed(state);
       work.follow(state);

@@ -2,6 +2,7 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { clearInterval, setInterval } from "node:timers";
 import type { Config, Lost, Result, State } from "../lock/driver.ts";
+import type { Fate } from "../lock/expiry.ts";
 import type { Holder } from "../lock/record.ts";
 import type { LockStore } from "../lock/store.ts";
 import type { Address } from "./connect.ts";
@@ -39,6 +40,7 @@ export function configFor(options: TakeOptions, manner: Manner): Config {
     timeoutMs: options.timeoutMs,
     requestTimeoutMs: options.requestTimeoutMs,
     maxHoldMs: options.maxHoldMs,
+    expiry: options.expiry,
     news: "watch",
     ...manner,
     grantPrefix: newGrantPrefix(),
@@ -129,7 +131,7 @@ export class WaitTeller {
         length: Math.max(state.queueLength, state.position),
       },
       this.context.wall(),
-      { turnMs: turnMs === null ? null : turnMs + ageMs },
+      { turnMs: turnMs === null ? null : turnMs + ageMs, fates: fatesOf(state) },
     );
     const away = state.outage && state.lastFailure !== null ? " (the store does not answer)" : "";
     this.#line.update(`${text}${away}`, `${key}${away}`);
@@ -164,6 +166,11 @@ export class WaitTeller {
     this.#ticker = null;
     this.#line.end();
   }
+}
+
+/** By grant, what is known of the holders' jobs. */
+function fatesOf({ inquiries }: State): ReadonlyMap<string, Fate> {
+  return new Map(inquiries.flatMap(({ grant, fate }) => fate === null ? [] : [[grant, fate]]));
 }
 
 function turnAge(state: State): number | null {

@@ -19,8 +19,10 @@ export interface HolderView {
   readonly slot_name: string | null;
   /** `held`, `broken` or `cooling`. */
   readonly state: string;
-  /** Silent for so long, it may be taken off. */
+  /** Silent for so long, it may be taken off, if `on_expiry` lets it. */
   readonly ttl_seconds: number;
+  /** `verify` or `never`; not there for `takeover`. */
+  readonly on_expiry?: string;
   /** Wall clock, ISO 8601. */
   readonly acquired_at: string;
   /** The same, at the last renewal. */
@@ -152,6 +154,7 @@ function holderView(holder: Holder, pool: readonly string[] | null): HolderView 
     slot_name: name === undefined ? null : neutral(name),
     state: holder.state,
     ttl_seconds: holder.ttl_seconds,
+    ...((holder.on_expiry ?? "takeover") === "takeover" ? {} : { on_expiry: holder.on_expiry }),
     acquired_at: neutral(holder.acquired_at),
     renewed_at: neutral(holder.renewed_at),
     description: neutral(holder.description),

@@ -52,7 +52,7 @@ export function sendClaim(
   known: { stored: StoredRecord; record: LockRecord },
   way: ClaimWay,
 ): void {
-  const { holder, mode, orderKey, ttlMs, description, link } = d.config;
+  const { holder, mode, orderKey, ttlMs, description, link, expiry } = d.config;
   const me = {
     grant: d.grant,
     holder,
@@ -62,6 +62,7 @@ export function sendClaim(
     waitedSeconds: Math.round(d.now - d.startedAt) / 1000,
     description,
     link,
+    expiry,
   };
   const next = claim(known.record, me, way, known.stored.revision, at(d));
   if (typeof next === "string") {
@@ -128,6 +129,8 @@ function suspicion(d: Draft, record: LockRecord): number {
   const stands = Math.max(CALL_STANDS_SECONDS, record.roll_call.stands_seconds) * 1000;
   if (record.turn.length > 0) return TURN_PATIENCE_MS + stands + slack;
   const silent = record.holders.filter((holder) => {
+    // Nobody but a person takes that one off, however long it is watched.
+    if (holder.state === "held" && holder.on_expiry === "never") return false;
     const renewed = Date.parse(holder.renewed_at);
     return !(d.wall - renewed < holder.ttl_seconds * 1000);
   });

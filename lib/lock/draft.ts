@@ -42,6 +42,7 @@ export function freshState(config: Config, now: number, wall: number): State {
     embargoUntil: null,
     flight: null,
     clearing: null,
+    inquiries: [],
     leftovers: [],
     strays: [],
     watch: { id: 0, open: false, retryAt: now },

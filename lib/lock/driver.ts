@@ -6,10 +6,12 @@
  * do not wait any more (`clearing`). Each request is answered exactly once, a failure being an answer. The times in a state
  * are milliseconds of the client's own monotonic clock.
  */
-import type { Identity, LockRecord, Mode, Order, Ticket } from "./record.ts";
+import type { Fate, Inquiry } from "./expiry.ts";
+import type { HolderJob, Identity, LockRecord, Mode, Order, Ticket } from "./record.ts";
 import type { Queued } from "./queue.ts";
 import type { StoredRecord, StoredTicket, StoreFailureKind } from "./store.ts";
 import type { Sight } from "./observer.ts";
+import type { Expiry } from "./rules.ts";
 
 /** A turn that is not claimed for so long makes others look after it, in milliseconds. */
 export const TURN_PATIENCE_MS = 2000;
@@ -46,6 +48,8 @@ export interface Config {
   readonly maxHoldMs: number | null;
   /** `command`: work that can be stopped. `steps`: work that cannot, which is told that the lock is lost. */
   readonly work: "command" | "steps";
+  /** What others may do when it falls silent while it holds. */
+  readonly expiry: Expiry;
   /** What becomes of a command whose lock is lost. */
   readonly onLost: "stop" | "warn";
   /** `poll` reads every second instead of watching. */
@@ -114,6 +118,8 @@ export type Happening =
   | { readonly kind: "answer"; readonly id: number; readonly answer: Answer }
   | { readonly kind: "watched"; readonly id: number; readonly record: StoredRecord | null }
   | { readonly kind: "watch_ended"; readonly id: number; readonly failure: Failure | null }
+  /** What became of the job that was asked about. */
+  | { readonly kind: "job_told"; readonly id: number; readonly fate: Fate }
   /** The time that the last step asked to be woken at has come. */
   | { readonly kind: "tick" }
   /** A signal or a cancel: give back whatever there is, unless work is running. */
@@ -150,6 +156,8 @@ export type Effect =
   | { readonly kind: "unwatch" }
   /** The place that the watch was begun with has changed. */
   | { readonly kind: "move"; readonly place: number }
+  /** What became of that job? Answered exactly once, with a `job_told`. */
+  | { readonly kind: "ask_job"; readonly id: number; readonly job: HolderJob }
   | { readonly kind: "start_work" }
   | { readonly kind: "stop_work"; readonly how: "term" | "kill" }
   /** What became of the run with that number is to be found out. */
@@ -342,6 +350,8 @@ export interface State {
   readonly flight: Flight | null;
   /** The deletions under way beside everything else. */
   readonly clearing: { readonly id: number; readonly tickets: readonly DoomedTicket[] } | null;
+  /** What is known of the jobs of holders that fell silent, where their policy is to ask. */
+  readonly inquiries: readonly Inquiry[];
   /** Tickets that the next `clearing` deletes. */
   readonly leftovers: readonly DoomedTicket[];
   /** Grants of tickets that may still be made by a request nobody waits for. */

@@ -13,10 +13,10 @@ import type { Draft } from "./draft.ts";
 import { TURN_PATIENCE_MS } from "./driver.ts";
 import type { Answer, Flight } from "./driver.ts";
 import { noteHole } from "./hole.ts";
+import { removal } from "./expiry.ts";
 import { mend } from "./mend.ts";
 import type { Helper } from "./mend.ts";
-import { silentAt } from "./observer.ts";
-import { hasRoom, waiting } from "./queue.ts";
+import { hasRoom, holderOf, waiting } from "./queue.ts";
 import type { Queued } from "./queue.ts";
 import type { LockRecord } from "./record.ts";
 import type { StoredRecord } from "./store.ts";
@@ -37,7 +37,8 @@ export function signature(record: LockRecord): string {
 }
 
 function helper(d: Draft): Helper {
-  return { grant: d.grant, holder: d.config.holder, sight: d.sight, now: d.now, at: at(d) };
+  const { grant, sight, inquiries, now } = d;
+  return { grant, holder: d.config.holder, sight, inquiries, now, at: at(d) };
 }
 
 /** Helps the record on where that is needed. @returns true when something was asked for */
@@ -64,7 +65,11 @@ function reasonToHelp(d: Draft, record: LockRecord): "settle" | "room" | "look" 
     const checked = record.roll_call.open && d.turnsChecked.includes(grant);
     if (grant !== d.grant && !checked && due(d, since + TURN_PATIENCE_MS)) look = true;
   }
-  for (const seen of d.sight.holders) if (due(d, silentAt(seen))) look = true;
+  for (const seen of d.sight.holders) {
+    const holder = holderOf(record, seen.grant);
+    const may = holder === undefined ? null : removal(holder, seen, d.inquiries);
+    if (may?.kind === "at" && due(d, may.at)) look = true;
+  }
   const { call } = d.sight;
   if (call !== null && due(d, call.since + record.roll_call.stands_seconds * 1000)) {
     const named = record.roll_call.grants.includes(d.grant);

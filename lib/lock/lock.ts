@@ -9,7 +9,9 @@ import type {
   RunFate,
   State,
 } from "./driver.ts";
+import type { Fate } from "./expiry.ts";
 import { encodeRecord, encodeTicket } from "./record.ts";
+import type { HolderJob } from "./record.ts";
 import { begin, step } from "./step.ts";
 import { StoreError } from "./store.ts";
 import type { LockStore, Watch, WatchEvent } from "./store.ts";
@@ -38,6 +40,8 @@ export interface Actions {
   stopWork(how: "term" | "kill", state: State): void;
   /** What became of that run; never rejects. Only where `config.runs` says that it can be asked. */
   askRun?(number: number): Promise<RunFate>;
+  /** What became of that job, for holders that may be taken off only when it is over. Without this nobody knows. */
+  askJob?(job: HolderJob): Promise<Fate>;
   /** Something for people. */
   tell(level: "debug" | "info" | "warn", text: string): void;
   /** After each step: for status lines, and to get ready for one's turn. */
@@ -126,6 +130,11 @@ export function runLock(
       case "move":
         watch?.move?.(effect.place);
         return;
+      case "ask_job": {
+        const { id, job } = effect;
+        jobTold(actions, job).then((fate) => dispatch({ kind: "job_told", id, fate }));
+        return;
+      }
       case "start_work":
         return actions.startWork(state);
       case "stop_work":
@@ -162,6 +171,16 @@ export function runLock(
       watch?.close();
     }),
   };
+}
+
+/** What became of a job. Whatever goes wrong while it is asked about is no answer. */
+async function jobTold(actions: Actions, job: HolderJob): Promise<Fate> {
+  try {
+    const fate = await actions.askJob?.(job);
+    return fate ?? { kind: "unknown", why: "nobody here can ask about its job" };
+  } catch {
+    return { kind: "unknown", why: "asking about its job went wrong" };
+  }
 }
 
 /** A failure as the driver knows it. */

@@ -1,11 +1,12 @@
 /** What anybody may do for a record once record and tickets are read: the helping part of the driver. */
 import { TURN_PATIENCE_MS } from "./driver.ts";
 import type { DoomedTicket } from "./driver.ts";
-import { silentAt } from "./observer.ts";
+import { removal } from "./expiry.ts";
+import type { Inquiry } from "./expiry.ts";
 import type { Sight } from "./observer.ts";
 import { encodeRecord } from "./record.ts";
 import type { LockRecord } from "./record.ts";
-import { call, unanswered } from "./queue.ts";
+import { call, holderOf, unanswered } from "./queue.ts";
 import { remove } from "./rules.ts";
 import type { Queued } from "./queue.ts";
 import { helpedOn, isOver, passOver } from "./sequential.ts";
@@ -18,6 +19,8 @@ export interface Helper {
   readonly holder: string;
   /** What it saw of this record, up to the state that is mended. */
   readonly sight: Sight;
+  /** What it knows of the jobs of holders that fell silent. */
+  readonly inquiries: readonly Inquiry[];
   /** Its own monotonic clock, in milliseconds. */
   readonly now: number;
   /** Its wall clock, ISO 8601. */
@@ -67,19 +70,16 @@ export function mend(record: LockRecord, tickets: readonly Queued[], helper: Hel
 
   let next = record;
   for (const seen of sight.holders) {
-    if (now < silentAt(seen)) continue;
-    const ending = {
-      outcome: "expired",
-      by: helper.holder,
-      reason: `no renewal for ${Math.round((now - seen.since) / 1000)} s`,
-      at: helper.at,
-    } as const;
+    const holder = holderOf(next, seen.grant);
+    const may = holder === undefined ? null : removal(holder, seen, helper.inquiries);
+    if (holder === undefined || may?.kind !== "at" || now < may.at) continue;
+    const silence = `${Math.round((now - seen.since) / 1000)} s`;
+    const known = may.why === "" ? "" : `, and ${may.why}`;
+    const reason = `no renewal for ${silence}${known}`;
+    const ending = { outcome: "expired", by: helper.holder, reason, at: helper.at } as const;
     const removed = remove(next, seen.grant, left, ending);
     if (removed === "not_holder") continue;
-    const holder = next.holders.find(({ grant }) => grant === seen.grant);
-    told.push(
-      `${holder?.holder ?? seen.grant} was silent for ${ending.reason.slice(15)} and was removed`,
-    );
+    told.push(`${holder.holder} was silent for ${silence}${known}: it was removed`);
     next = removed;
   }
   next = closing ? passOver(next, left) : helpedOn(next, left);

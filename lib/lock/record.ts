@@ -19,8 +19,11 @@ import {
 } from "./parse.ts";
 import type { Extra, Reader } from "./parse.ts";
 
-/** The newest format this program reads and the one it writes. */
-export const FORMAT_VERSION = 1;
+/** The newest format that this program reads. What it writes is of the oldest that will do: see {@link formatOf}. */
+export const FORMAT_VERSION = 2;
+
+/** What all versions understand. */
+const FIRST_FORMAT = 1;
 
 /** Longest text (in characters) that a holder, description, link or reason may have in a record. */
 export const MAX_TEXT = 512;
@@ -34,6 +37,8 @@ export type Mode = "exclusive" | "shared";
 export type Order = "fifo" | "build" | "newest" | "sequential";
 /** `held`; `broken` once a person broke it; `cooling` after a release with a cool-down. */
 export type HolderState = "held" | "broken" | "cooling";
+/** What others may do about a holder that fell silent: `verify` only when its job is known to be over. */
+export type OnExpiry = "takeover" | "verify" | "never";
 /** How a hold, or a try to hold, came to its end. */
 export type Outcome = "released" | "expired" | "broken" | "gave_up";
 
@@ -47,6 +52,26 @@ export interface Identity {
   readonly repository: string;
   /** The lock's name as its user wrote it. */
   readonly lock: string;
+  /** Fields of a newer version, written back as they are. */
+  readonly extra?: Extra;
+}
+
+/** The job of a holder with `verify`: what the Actions API is asked about it. */
+export interface HolderJob {
+  /** The address of the API that knows the job. Whoever asks compares it with its own: it is never asked. */
+  readonly api: string;
+  /** `acme/shop`. */
+  readonly repository: string;
+  /** Digits. */
+  readonly run_id: string;
+  /** 1 for the first: each attempt has jobs of its own. */
+  readonly run_attempt: number;
+  /** Digits; null where nobody told it. */
+  readonly check_run_id: string | null;
+  /** Finds the job where there is no check run's id. */
+  readonly runner_name: string | null;
+  /** `job`: the hold ends with its job at the latest. `ttl`: another job may give it back (`--no-renew`). */
+  readonly held_for: "job" | "ttl";
   /** Fields of a newer version, written back as they are. */
   readonly extra?: Extra;
 }
@@ -85,6 +110,10 @@ export interface Holder {
   readonly broken_reason?: string;
   /** Its run's number, in a record in version 3's form. */
   readonly run_number?: number;
+  /** Absent for `takeover`. It is heeded while the state is `held`. */
+  readonly on_expiry?: OnExpiry;
+  /** With `verify`. */
+  readonly job?: HolderJob;
   /** Fields of a newer version, written back as they are. */
   readonly extra?: Extra;
 }
@@ -149,7 +178,7 @@ export interface Past {
 
 /** Everything that is known about one lock, but for who waits. */
 export interface LockRecord {
-  /** At most {@link FORMAT_VERSION}: a newer one is refused. */
+  /** Of the record as it was read or made; what is written is {@link formatOf} it. */
   readonly version: number;
   /** Whose record it is: the names of two locks can be joined to the same one. */
   readonly identity: Identity;
@@ -181,7 +210,7 @@ export interface LockRecord {
 
 /** One waiter's place in the queue. */
 export interface Ticket {
-  /** At most {@link FORMAT_VERSION}: a newer one is refused. */
+  /** The first: a newer one is refused. */
   readonly version: number;
   /** The one that its waiter will claim with; the ticket's name tells it, too. */
   readonly grant: string;
@@ -214,7 +243,7 @@ export interface Ticket {
 /** A record of a lock that nobody has held yet. */
 export function emptyRecord(identity: Identity): LockRecord {
   return {
-    version: FORMAT_VERSION,
+    version: FIRST_FORMAT,
     identity,
     capacity: 1,
     pool: null,
@@ -256,7 +285,17 @@ const readHolder = object<Holder>({
   broken_by: TEXT,
   broken_reason: TEXT,
   run_number: integer(0),
-}, ["broken_by", "broken_reason", "run_number"]);
+  on_expiry: oneOf<OnExpiry>("takeover", "verify", "never"),
+  job: object<HolderJob>({
+    api: TEXT,
+    repository: NAME,
+    run_id: NAME,
+    run_attempt: integer(1),
+    check_run_id: nullable(NAME),
+    runner_name: nullable(NAME),
+    held_for: oneOf("job", "ttl"),
+  }),
+}, ["broken_by", "broken_reason", "run_number", "on_expiry", "job"]);
 
 const readPast = object<Past>({
   grant: GRANT,
@@ -327,8 +366,8 @@ const readTicket = object<Ticket>({
   link: TEXT,
 });
 
-/** A JSON value whose `version` this program knows, or {@link Damaged}. */
-function versioned(stored: string, place: string): unknown {
+/** A JSON value of version `newest` at most, or {@link Damaged}. */
+function versioned(stored: string, place: string, newest: number): unknown {
   let value: unknown;
   try {
     value = JSON.parse(stored);
@@ -336,10 +375,10 @@ function versioned(stored: string, place: string): unknown {
     throw new Damaged("damaged", `${place} is not JSON`);
   }
   const version = object<{ version: number; extra?: Extra }>({ version: integer(1) })(value, place);
-  if (version.version > FORMAT_VERSION) {
+  if (version.version > newest) {
     throw new Damaged(
       "newer",
-      `${place} was written by a newer k8s-lock (format ${version.version}; this one knows ${FORMAT_VERSION})`,
+      `${place} was written by a newer k8s-lock (format ${version.version}; this one knows ${newest})`,
     );
   }
   return value;
@@ -352,7 +391,7 @@ function hasTwice(grants: readonly string[]): boolean {
 
 /** The record in `stored`. Throws {@link Damaged}. */
 export function parseRecord(stored: string): LockRecord {
-  const record = readRecord(versioned(stored, "the record"), "record");
+  const record = readRecord(versioned(stored, "the record", FORMAT_VERSION), "record");
   if (hasTwice(record.holders.map((holder) => holder.grant))) {
     throw new Damaged("damaged", "record.holders has one grant twice");
   }
@@ -371,15 +410,28 @@ export function parseRecord(stored: string): LockRecord {
       "the record is in today's form, but somebody added the key next_build; take that key out again",
     );
   }
-  return record;
+  return { ...record, version: formatOf(record) };
+}
+
+/**
+ * The oldest format in which everything in `record` is heeded. A client that does not know `on_expiry` would take such a holder off
+ * after its TTL: the second format, which it refuses, stands as long as there is such a holder, and no longer.
+ */
+export function formatOf(record: LockRecord): number {
+  const heeded = record.holders.every(({ on_expiry = "takeover" }) => on_expiry === "takeover");
+  return heeded ? FIRST_FORMAT : FORMAT_VERSION;
 }
 
 /** `record` as it is stored. */
 export function encodeRecord(record: LockRecord): string {
   return JSON.stringify({
     ...flatten(record),
+    version: formatOf(record),
     identity: flatten(record.identity),
-    holders: record.holders.map(flatten),
+    holders: record.holders.map((holder) => ({
+      ...flatten(holder),
+      ...(holder.job === undefined ? {} : { job: flatten(holder.job) }),
+    })),
     roll_call: flatten(record.roll_call),
     freeze: record.freeze === null ? null : flatten(record.freeze),
     history: record.history.map(flatten),
@@ -388,7 +440,7 @@ export function encodeRecord(record: LockRecord): string {
 
 /** The ticket in `stored`. Throws {@link Damaged}. */
 export function parseTicket(stored: string): Ticket {
-  return readTicket(versioned(stored, "the ticket"), "ticket");
+  return readTicket(versioned(stored, "the ticket", FIRST_FORMAT), "ticket");
 }
 
 /** `ticket` as it is stored. */

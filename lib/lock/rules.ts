@@ -5,7 +5,7 @@
 import { fitsBeside, holderOf, isSpent, modesHeld, waiting } from "./queue.ts";
 import type { Queued } from "./queue.ts";
 import { HISTORY_LENGTH } from "./record.ts";
-import type { Holder, LockRecord, Mode, Outcome, Past } from "./record.ts";
+import type { Holder, HolderJob, LockRecord, Mode, Outcome, Past } from "./record.ts";
 import { handOn, isV3, withoutComer } from "./sequential.ts";
 
 /**
@@ -38,6 +38,17 @@ export interface Claimant {
   readonly description: string;
   /** For people; may be empty. */
   readonly link: string;
+  /** What others may do when it falls silent; for `verify`, by asking about this job. */
+  readonly expiry: Expiry;
+}
+
+/** What others may do about a holder that fell silent. */
+export type Expiry = "takeover" | "never" | { readonly verify: HolderJob };
+
+/** `expiry` as an entry says it: nothing for what everybody understands. */
+function policyOf(expiry: Expiry): Pick<Holder, "on_expiry" | "job"> {
+  if (expiry === "takeover") return {};
+  return expiry === "never" ? { on_expiry: "never" } : { on_expiry: "verify", job: expiry.verify };
 }
 
 /** Why a claim is not allowed. */
@@ -109,6 +120,7 @@ export function claim(
     description: me.description,
     link: me.link,
     ...(isV3(record) ? { run_number: record.next_build } : {}),
+    ...policyOf(me.expiry),
   };
   return {
     ...record,

@@ -1,5 +1,6 @@
 /** The pure step of one client: `(state, event) → (state, effects)`. */
 import type { Config, Effect, Event, Flight, State } from "./driver.ts";
+import { takeFate } from "./expiry.ts";
 import { clearAway, finish, freshState, leave, LEAVE_PATIENCE_MS } from "./draft.ts";
 import { learn } from "./learn.ts";
 import type { Draft } from "./draft.ts";
@@ -95,6 +96,8 @@ function take(d: Draft, { what }: Event): void {
       return;
     case "run_told":
       return takeRunTold(d, what);
+    case "job_told":
+      return takeFate(d, what.id, what.fate);
     case "tick":
       return;
   }

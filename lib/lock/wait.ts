@@ -25,6 +25,7 @@ import {
 } from "./draft.ts";
 import type { Draft } from "./draft.ts";
 import type { Answer, Flight } from "./driver.ts";
+import { inquire } from "./expiry.ts";
 import { closeCall, decideHelp, embargoed, help, signature } from "./help.ts";
 import { beginHold } from "./hold.ts";
 import { decideHole, passNumber } from "./hole.ts";
@@ -58,6 +59,7 @@ export function decideWaiting(d: Draft): void {
   if (d.phase === "waiting") keepWatching(d);
   if (giveUpIfOver(d)) return;
   clearAway(d);
+  if (d.known?.record && d.phase !== "arriving") inquire(d, d.known.record);
   if (d.flight !== null || !due(d, d.retryAt)) return;
   if (d.phase === "arriving" && openClaim(d) === null && (d.known === null || d.mustRead)) {
     return ask(d, { kind: "look" }, { kind: "arrive" }, patience(d));

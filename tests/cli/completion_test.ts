@@ -29,13 +29,14 @@ Deno.test("bash completes commands", async () => {
 });
 
 Deno.test("bash completes the options of the command, and only those", async () => {
-  assertEquals(await offered("acquire", "a", "--on-"), ["--on-busy"]);
-  assertEquals(await offered("run", "a", "--on-"), ["--on-lost"]);
+  assertEquals(await offered("acquire", "a", "--on-"), ["--on-expiry", "--on-busy"]);
+  assertEquals(await offered("run", "a", "--on-"), ["--on-expiry", "--on-lost"]);
   assertEquals(await offered("status", "a", "--ti"), []);
 });
 
 Deno.test("bash completes the words that an option takes", async () => {
   assertEquals(await offered("run", "a", "--on-lost", ""), ["kill", "warn"]);
+  assertEquals(await offered("acquire", "a", "--on-expiry", "ve"), ["verify"]);
   assertEquals(await offered("status", "-o", "j"), ["json"]);
   assertEquals(await offered("completion", "f"), ["fish"]);
 });

@@ -291,7 +291,11 @@ for (
     ["acquire a --priority 3", "unknown option '--priority'"],
     ["acquire a --owner x", "unknown option '--owner'"],
     ["acquire a --cool-down 3", "unknown option '--cool-down'"],
-    ["acquire a --on-expiry never", "unknown option '--on-expiry'"],
+    [
+      "acquire a --on-expiry verify",
+      "--on-expiry: verify has others ask GitHub's Actions API about this job, and this is no job of GitHub Actions; say takeover or never",
+    ],
+    ["acquire a --on-expiry perhaps", '--on-expiry: "perhaps" is none of takeover, verify, never'],
     ["status a --watch", "unknown option '--watch'"],
     ["list -A", "unknown option '-A'"],
     ["freeze a", "unknown command 'freeze'"],

@@ -27,6 +27,7 @@ const OPTIONS: TakeOptions = {
   runAttempt: null,
   skipAfterMs: null,
   maxHoldMs: null,
+  expiry: "takeover",
   ttlMs: 60_000,
   holder: "me",
   description: "",

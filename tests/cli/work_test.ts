@@ -40,6 +40,7 @@ const OPTIONS: RunOptions = {
   runAttempt: null,
   skipAfterMs: null,
   maxHoldMs: null,
+  expiry: "takeover",
   ttlMs: TTL_MS,
   holder: "me",
   description: "",

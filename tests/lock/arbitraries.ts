@@ -1,10 +1,13 @@
 /** Records and tickets of every allowed shape, for property tests. */
 import fc from "fast-check";
+import { formatOf } from "../../lib/lock/record.ts";
 import type {
   Freeze,
   Holder,
+  HolderJob,
   Identity,
   LockRecord,
+  OnExpiry,
   Past,
   RollCall,
   Ticket,
@@ -89,6 +92,21 @@ const holder = withExtra<Holder>({
   broken_by: fc.option(text, { nil: undefined }) as fc.Arbitrary<string>,
   broken_reason: fc.option(text, { nil: undefined }) as fc.Arbitrary<string>,
   run_number: fc.option(count, { nil: undefined }) as fc.Arbitrary<number>,
+  on_expiry: fc.option(fc.constantFrom("takeover", "verify", "never"), {
+    nil: undefined,
+  }) as fc.Arbitrary<OnExpiry>,
+  job: fc.option(
+    withExtra<HolderJob>({
+      api: text,
+      repository: name,
+      run_id: name,
+      run_attempt: fc.integer({ min: 1 }),
+      check_run_id: nullable(name),
+      runner_name: nullable(name),
+      held_for: fc.constantFrom("job", "ttl"),
+    }),
+    { nil: undefined },
+  ) as fc.Arbitrary<HolderJob>,
 });
 
 const past = withExtra<Past>({
@@ -132,7 +150,7 @@ const today: fc.Arbitrary<LockRecord> = withExtra<LockRecord>({
   order: absent as fc.Arbitrary<never>,
   next_build: absent as fc.Arbitrary<never>,
   given_up: absent as fc.Arbitrary<never>,
-});
+}).map((record) => ({ ...record, version: formatOf(record) }));
 
 /** Any record in version 3's form. */
 export const v3Record: fc.Arbitrary<LockRecord> = fc.tuple(

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
-import { emptyRecord, encodeRecord, parseRecord } from "../../lib/lock/record.ts";
+import { emptyRecord, encodeRecord, FORMAT_VERSION, parseRecord } from "../../lib/lock/record.ts";
 import { deleteRecord } from "../sim/people.ts";
 import { OBJECT } from "../sim/network.ts";
 import {
@@ -192,7 +192,7 @@ Deno.test("a record of another lock is refused, both are named, and nothing is w
 
 Deno.test("a record of a newer format is refused and never written", () => {
   const world = calmWorld();
-  const stored = JSON.stringify({ ...emptyRecord(IDENTITY), version: 2 });
+  const stored = JSON.stringify({ ...emptyRecord(IDENTITY), version: FORMAT_VERSION + 1 });
   world.referee.blind = true;
   world.core.createRecord(OBJECT, stored);
   const client = world.start("a");

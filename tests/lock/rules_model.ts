@@ -114,6 +114,7 @@ export function claimant(grant: string, mode: Mode = "exclusive") {
     waitedSeconds: 0,
     description: "",
     link: "",
+    expiry: "takeover" as const,
   });
 }
 

@@ -31,6 +31,7 @@ export const CONFIG: Config = {
   requestTimeoutMs: 5_000,
   maxHoldMs: null,
   work: "command",
+  expiry: "takeover",
   onLost: "stop",
   news: "watch",
   resumed: null,
