@@ -66,10 +66,15 @@ function giveBack(journal) {
 function tellLeft(journal, why) {
   const { lock, ttl_seconds: ttl, commands } = journal;
   const until = new Date(Date.now() + ttl * 1000).toISOString().replace(/\.\d+Z$/, "Z");
+  const next = {
+    takeover: `the others pass it over at ${until} at the latest (its TTL is ${ttl} s)`,
+    verify: "the others pass it over once GitHub tells them that this job is over",
+    never: "it stays until a person takes it away (on_expiry: never)",
+  }[journal.on_expiry];
   say(
     "warning",
-    `${lock} was not given back: ${why}. It is not renewed any more, so the others pass it over at ${until} at the latest ` +
-      `(its TTL is ${ttl} s). What to type to have it free earlier:\n${commands.join("\n")}`,
+    `${lock} was not given back: ${why}. It is not renewed any more: ${next}. What to type to have it free earlier:\n` +
+      commands.join("\n"),
   );
 }
 

@@ -165,6 +165,7 @@ function keeper(
       environment: asksPlugin ? environmentOfPlugins(context) : [],
       state_folder: stateFolder,
       ttl_seconds: Math.max(1, Math.round(options.ttlMs / 1000)),
+      on_expiry: typeof options.expiry === "string" ? options.expiry : "verify",
       commands: howToLook(options.target.object, address),
     });
   };

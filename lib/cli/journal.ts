@@ -58,6 +58,8 @@ export interface Journal {
   readonly state_folder: string;
   /** Others may take the lock so long after its last renewal. */
   readonly ttl_seconds: number;
+  /** What others may do when it is not renewed any more. */
+  readonly on_expiry: "takeover" | "verify" | "never";
   /** Commands for people, to look at the lock and to take it away. */
   readonly commands: readonly string[];
   /** All that were asked for, the last one last. */
@@ -91,6 +93,7 @@ const read: Reader<Journal> = object<Journal>({
   environment: array(object<Variable>({ name: line, value: text(1024 * 1024) }), 10_000),
   state_folder: line,
   ttl_seconds: integer(1),
+  on_expiry: oneOf("takeover", "verify", "never"),
   commands: array(line, 16),
   grants: array(line, 10_000),
   phase: oneOf("asking", "held", "over"),
