@@ -51,7 +51,7 @@ test("a job waits for one of version 3 that is under way, and holds when that ha
   await writeByVersion3(jobs, 41);
   const [second, inputs] = await job(jobs, 42);
   const waits = second.use(inputs);
-  await second.says("41");
+  await second.says("waiting for deploy");
   await writeByVersion3(jobs, 42);
   const taken = await waits;
   assertEquals(taken.result, "success", taken.log);
@@ -63,7 +63,7 @@ test("a job that is cancelled while it waits for its number leaves the number as
   await writeByVersion3(jobs, 41);
   const [second, inputs] = await job(jobs, 42);
   const waits = second.use(inputs);
-  await second.says("41");
+  await second.says("waiting for deploy");
   await second.cancel();
   assertEquals((await waits).result, "cancelled");
   assertEquals(await second.end(), { result: "success", log: "" });
