@@ -32,6 +32,7 @@ import { addressText, jobFolder, usable } from "./job.ts";
 import type { AcquireOptions } from "./options.ts";
 import type { RenewerJob } from "./renewer_main.ts";
 import { summarizeTaken } from "./summary.ts";
+import { askRunBy } from "./runs.ts";
 import { configFor, endOf, tellBy, WaitTeller } from "./take.ts";
 import { neutral } from "./text.ts";
 
@@ -112,6 +113,7 @@ class Acquiring {
     client = runLock(config, store, SYSTEM_CLOCK, {
       tell: tellBy(context.log),
       askJob: askJobBy(context),
+      askRun: askRunBy(context),
       prepare: (state) => this.#remember(state),
       changed: (state) => {
         waits.changed(state);

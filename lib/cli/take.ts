@@ -35,7 +35,6 @@ export function configFor(options: TakeOptions, manner: Manner): Config {
     order: options.order,
     orderKey: options.runNumber,
     skipAfterMs: options.skipAfterMs,
-    runs: "unknown",
     ttlMs: options.ttlMs,
     timeoutMs: options.timeoutMs,
     requestTimeoutMs: options.requestTimeoutMs,

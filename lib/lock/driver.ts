@@ -36,8 +36,6 @@ export interface Config {
   readonly orderKey: number | null;
   /** With `sequential`: a number that nobody shows up with is passed after so long; null: never. */
   readonly skipAfterMs: number | null;
-  /** Whether it can be asked what became of a run. */
-  readonly runs: "ask" | "unknown";
   /** How long it may be silent while it holds. For one that resumes, the TTL in its entry comes to stand here. */
   readonly ttlMs: number;
   /** Null waits for ever; 0 tries once. */
@@ -129,10 +127,7 @@ export type Happening =
   /** Somebody else goes on renewing this hold: stop without giving it back. */
   | { readonly kind: "hand_over" }
   /** What became of a run that was asked about. */
-  | { readonly kind: "run_told"; readonly number: number; readonly fate: RunFate };
-
-/** What is known of a run: `unknown` is no answer. */
-export type RunFate = "over" | "not over" | "unknown";
+  | { readonly kind: "run_told"; readonly number: number; readonly fate: Fate };
 
 /** A happening, and what the client's two clocks said then (milliseconds). */
 export interface Event {
@@ -160,7 +155,7 @@ export type Effect =
   | { readonly kind: "ask_job"; readonly id: number; readonly job: HolderJob }
   | { readonly kind: "start_work" }
   | { readonly kind: "stop_work"; readonly how: "term" | "kill" }
-  /** What became of the run with that number is to be found out. */
+  /** What became of the run with that number? Answered exactly once, with a `run_told`. */
   | { readonly kind: "ask_run"; readonly number: number }
   | { readonly kind: "tell"; readonly level: "debug" | "info" | "warn"; readonly text: string };
 
@@ -296,8 +291,8 @@ export interface Hole {
   readonly listAt: number;
   /** When it may be asked about again; null while somebody asks. */
   readonly askAt: number | null;
-  /** What was told of its run last. */
-  readonly fate: RunFate;
+  /** What was told of its run last; null before anything was. */
+  readonly fate: Fate | null;
 }
 
 /** Where a client is. */

@@ -23,7 +23,7 @@ export function noteHole(d: Draft, record: LockRecord, tickets: readonly Queued[
     listAt: d.now + lookEvery(d),
     // Those behind the next in line leave it to that one, at first.
     askAt: d.now + (d.position <= 1 ? 0 : lookEvery(d)),
-    fate: "unknown",
+    fate: null,
   };
 }
 
@@ -55,7 +55,7 @@ export function decideHole(d: Draft): boolean {
     ask(d, { kind: "survey" }, { kind: "pass", number: hole.number, told });
     return true;
   }
-  if (d.config.runs === "ask" && hole.askAt !== null && due(d, hole.askAt)) {
+  if (hole.askAt !== null && due(d, hole.askAt)) {
     d.hole = { ...hole, askAt: null };
     d.effects.push({ kind: "ask_run", number: hole.number });
   }
@@ -66,7 +66,7 @@ export function decideHole(d: Draft): boolean {
 }
 
 function reasonToPass(d: Draft, hole: Hole): string | null {
-  if (hole.fate === "over") return "it is over and did not move the number on";
+  if (hole.fate?.kind === "over") return hole.fate.why;
   const { skipAfterMs } = d.config;
   if (skipAfterMs === null || !due(d, hole.since + skipAfterMs)) return null;
   return `it did not show up for ${Math.round(skipAfterMs / 1000)} s (--skip-after)`;
@@ -78,8 +78,11 @@ export function takeRunTold(
   { number, fate }: Extract<Happening, { kind: "run_told" }>,
 ): void {
   if (d.hole?.number !== number) return;
-  d.hole = { ...d.hole, fate, askAt: d.now + lookEvery(d) };
-  tell(d, "debug", `run ${number} is ${fate}`);
+  const { fate: before } = d.hole;
+  const told = fate.kind === "unknown" ? fate.retryAfterMs ?? 0 : 0;
+  d.hole = { ...d.hole, fate, askAt: d.now + Math.max(told, lookEvery(d)) };
+  // The same again is no news.
+  if (fate.why !== before?.why) tell(d, "info", `everybody waits for run ${number}: ${fate.why}`);
 }
 
 /** Record and tickets are read once more: passes the number if it is still nobody's. */

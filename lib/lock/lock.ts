@@ -1,14 +1,5 @@
 /** Runs the pure driver over a store: the only place where its effects become requests, timers and watches. */
-import type {
-  Answer,
-  Config,
-  Effect,
-  Failure,
-  Happening,
-  Request,
-  RunFate,
-  State,
-} from "./driver.ts";
+import type { Answer, Config, Effect, Failure, Happening, Request, State } from "./driver.ts";
 import type { Fate } from "./expiry.ts";
 import { encodeRecord, encodeTicket } from "./record.ts";
 import type { HolderJob } from "./record.ts";
@@ -38,8 +29,8 @@ export interface Actions {
   startWork(state: State): void;
   /** TERM or KILL to the work; `work_ended` is due when all of it is reaped. */
   stopWork(how: "term" | "kill", state: State): void;
-  /** What became of that run; never rejects. Only where `config.runs` says that it can be asked. */
-  askRun?(number: number): Promise<RunFate>;
+  /** What became of that run, for numbers that nobody comes with. Without this nobody knows. */
+  askRun?(number: number): Promise<Fate>;
   /** What became of that job, for holders that may be taken off only when it is over. Without this nobody knows. */
   askJob?(job: HolderJob): Promise<Fate>;
   /** Something for people. */
@@ -132,7 +123,8 @@ export function runLock(
         return;
       case "ask_job": {
         const { id, job } = effect;
-        jobTold(actions, job).then((fate) => dispatch({ kind: "job_told", id, fate }));
+        const asked = toldBy(() => actions.askJob?.(job), "nobody here can ask about its job");
+        asked.then((fate) => dispatch({ kind: "job_told", id, fate }));
         return;
       }
       case "start_work":
@@ -141,8 +133,8 @@ export function runLock(
         return actions.stopWork(effect.how, state);
       case "ask_run": {
         const { number } = effect;
-        const answer = actions.askRun?.(number) ?? Promise.resolve("unknown" as const);
-        void answer.then((fate) => dispatch({ kind: "run_told", number, fate }));
+        const asked = toldBy(() => actions.askRun?.(number), "nobody here can ask about runs");
+        asked.then((fate) => dispatch({ kind: "run_told", number, fate }));
         return;
       }
       case "tell":
@@ -173,13 +165,15 @@ export function runLock(
   };
 }
 
-/** What became of a job. Whatever goes wrong while it is asked about is no answer. */
-async function jobTold(actions: Actions, job: HolderJob): Promise<Fate> {
+/** The answer to a question about a job or a run. Whatever goes wrong is no answer. */
+async function toldBy(
+  question: () => Promise<Fate> | undefined,
+  unasked: string,
+): Promise<Fate> {
   try {
-    const fate = await actions.askJob?.(job);
-    return fate ?? { kind: "unknown", why: "nobody here can ask about its job" };
+    return await question() ?? { kind: "unknown", why: unasked };
   } catch {
-    return { kind: "unknown", why: "asking about its job went wrong" };
+    return { kind: "unknown", why: "asking about it went wrong" };
   }
 }
 

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertGreater, assertGreaterOrEqual, assertLess } from "@std/assert";
 import { parseRecord } from "../../lib/lock/record.ts";
-import type { Config, RunFate } from "../../lib/lock/driver.ts";
+import type { Config } from "../../lib/lock/driver.ts";
+import type { Fate } from "../../lib/lock/expiry.ts";
 import { joined } from "../../lib/lock/v3_form.ts";
 import type { Client, Persona } from "../sim/client.ts";
 import { OBJECT } from "../sim/network.ts";
@@ -177,18 +178,18 @@ Deno.test("a dead holder of ours is removed by the ordinary rule, and the number
 });
 
 Deno.test("a number whose run is over is passed; one that is not, or of which nothing is known, is waited for", () => {
-  for (const fate of ["over", "not over", "unknown"] as const satisfies readonly RunFate[]) {
+  for (const fate of ["over", "not_over", "unknown"] as const satisfies readonly Fate["kind"][]) {
     const world = worldAt(5);
     const asked: number[] = [];
     world.fateOf = (number) => {
       asked.push(number);
       return number === 5 ? fate : "over";
     };
-    const last = job(world, 7, { runs: "ask" });
+    const last = job(world, 7);
     if (fate === "over") {
       untilItWorks(world, last, 10_000);
       assertEquals(asked, [5, 6]);
-      assert(told(world).includes("passes run 5: it is over"));
+      assert(told(world).includes("passes run 5: run 5 is over"));
       continue;
     }
     world.runFor(600_000);
@@ -198,11 +199,8 @@ Deno.test("a number whose run is over is passed; one that is not, or of which no
   }
 });
 
-Deno.test("without leave to ask or to skip a number is waited for without end", () => {
+Deno.test("without an answer, or leave to skip it, a number is waited for without end", () => {
   const world = worldAt(5);
-  world.fateOf = () => {
-    throw new Error("nobody may be asked");
-  };
   const last = job(world, 6);
   world.runFor(86_400_000);
   assertEquals([last.state.phase, next(world)], ["waiting", 5]);

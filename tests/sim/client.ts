@@ -1,5 +1,6 @@
 /** One simulated process: the real driver, its work, its lifeline, its clocks. */
 import type { Config, Effect, Happening, State } from "../../lib/lock/driver.ts";
+import type { Fate } from "../../lib/lock/expiry.ts";
 import { begin, step } from "../../lib/lock/step.ts";
 import { compareRevisions } from "../../lib/lock/store.ts";
 import type { StoredRecord } from "../../lib/lock/store.ts";
@@ -185,7 +186,12 @@ export class Client {
         return;
       case "ask_run": {
         const { number } = effect;
-        const told = () => this.happen({ kind: "run_told", number, fate: world.fateOf(number) });
+        const told = () => {
+          const kind = world.fateOf(number);
+          const why = `run ${number} is ${kind}`;
+          const fate: Fate = kind === "over" ? { kind, by: "server", why } : { kind, why };
+          this.happen({ kind: "run_told", number, fate });
+        };
         world.time.after(world.chance.between(10, 2000), told);
         return;
       }

@@ -71,10 +71,10 @@ function begin(world: World, weather: Weather["weather"]): Run[] {
   world.fateOf = (number) => {
     if (chance.happens(0.2)) return "unknown";
     const run = runs[number - first];
-    if (run === undefined || !run.begun) return number < first ? "over" : "not over";
+    if (run === undefined || !run.begun) return number < first ? "over" : "not_over";
     const over = run.ours.every((one) => one.over) &&
       run.theirs.every((one) => one.state === "over");
-    return over ? "over" : "not over";
+    return over ? "over" : "not_over";
   };
   world.referee.strangers = (client) => {
     for (const { number, theirs } of runs) {
@@ -135,7 +135,6 @@ function startRun(
     const client = world.start(`r${run.number}-${leg}`, {
       order: chance.happens(0.5) ? null : "sequential",
       orderKey: run.number,
-      runs: "ask",
       news: chance.happens(0.15) ? "poll" : "watch",
       timeoutMs: dangers && chance.happens(0.2) ? chance.between(0, 40_000) : null,
     }, {
@@ -174,8 +173,8 @@ function end(world: World, runs: readonly Run[], weather: Weather["weather"]): v
   const before = runs.at(-1)?.number ?? 0;
   const next = Math.max(before, world.record()?.next_build ?? 0) + 3;
   for (const number of [next, next + 1]) {
-    world.start(`last${number}`, { order: null, orderKey: number, runs: "ask" }, { workMs: 100 });
-    world.fateOf = (asked) => asked < number ? "over" : "not over";
+    world.start(`last${number}`, { order: null, orderKey: number }, { workMs: 100 });
+    world.fateOf = (asked) => asked < number ? "over" : "not_over";
     world.run(isOver, 600_000, "the last ones wait for ever");
     const kind = world.clients.at(-1)?.state.result?.kind;
     if (kind !== "released") throw new Violation(`the last one does not hold: ${kind}`);

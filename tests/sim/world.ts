@@ -1,6 +1,7 @@
 /** A simulated world: one store, a bad network, many clients, and somebody who checks what they do. */
-import type { Config, RunFate } from "../../lib/lock/driver.ts";
+import type { Config } from "../../lib/lock/driver.ts";
 import { emptyRecord, encodeRecord } from "../../lib/lock/record.ts";
+import type { Fate } from "../../lib/lock/expiry.ts";
 import type { Identity, LockRecord } from "../../lib/lock/record.ts";
 import { MemoryCore } from "../../lib/store/memory_store.ts";
 import { Client } from "./client.ts";
@@ -25,7 +26,6 @@ export const CONFIG: Config = {
   order: "fifo",
   orderKey: null,
   skipAfterMs: null,
-  runs: "unknown",
   ttlMs: 10_000,
   timeoutMs: null,
   requestTimeoutMs: 5_000,
@@ -60,7 +60,7 @@ export class World {
   }
 
   /** What the Actions API says of a run. */
-  fateOf: (number: number) => RunFate = () => "unknown";
+  fateOf: (number: number) => Fate["kind"] = () => "unknown";
 
   /** Who worked, in the order in which their work began. */
   get begun(): readonly Work[] {
