@@ -59,9 +59,14 @@ function gitlab(variant: number): Product {
     start: (project, env) => Promise.resolve(project.start(bash(...before_script, ...script), env)),
     // The runner signals the process group of its shell.
     cancel: (_, step) => void process.kill(-step.pid, "SIGTERM"),
-    ...(after_script === undefined
-      ? {}
-      : { after: (project, env) => mustSucceed(project, bash(...after_script), env) }),
+    ...(after_script === undefined ? {} : {
+      after: (project, env, end) => {
+        const CI_JOB_STATUS =
+          { succeeded: "success", failed: "failed", cancelled: "canceled" }[end];
+        return mustSucceed(project, bash(...after_script), { ...env, CI_JOB_STATUS });
+      },
+    }),
+    whenCancelled: after_script === undefined ? "given back" : "expires",
   };
 }
 

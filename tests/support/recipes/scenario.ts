@@ -1,5 +1,6 @@
 /** What must come true of every recipe: taken, given back after success and failure, after a cancel, and free after a death. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { once } from "node:events";
 import process from "node:process";
 import { eventually } from "../sandbox.ts";
 import type { Program, Start } from "../sandbox.ts";
@@ -25,9 +26,16 @@ export interface Product {
   start(project: Project, env: Start["env"]): Promise<Program>;
   /** Ends the step as the product does at a cancel. */
   cancel(project: Project, step: Program): void | Promise<void>;
-  /** What the product runs after the step, however that ended. Throws when it fails. */
-  after?(project: Project, env: Start["env"]): Promise<void>;
+  /** What the product runs after the step, by how that ended. Throws when it fails. */
+  after?(project: Project, env: Start["env"], end: End): Promise<void>;
+  /** What becomes of the lock at a cancel while the work is under way. */
+  readonly whenCancelled: "given back" | "expires";
+  /** What the product ends when the job is over. */
+  endOfJob?(project: Project): void;
 }
+
+/** How a step ended, in the products' own words for it. */
+export type End = "succeeded" | "failed" | "cancelled";
 
 /** Adds the tests of one recipe. */
 export function testRecipe(product: Product): void {
@@ -38,11 +46,21 @@ export function testRecipe(product: Product): void {
     return { env, step: await product.start(project, env) };
   };
 
+  /** Another job of the recipe, after one that has not given the lock back. */
+  const nextGetsIt = async (project: Project, count: number) => {
+    const { env, step } = await job(project, count, "");
+    const { code, stdout, stderr } = await step.ended;
+    await product.after?.(project, env, "succeeded");
+    assertEquals(code, 0, stdout + stderr);
+    const outcomes = (await project.sandbox.record(record))?.history.map(({ outcome }) => outcome);
+    assertEquals(outcomes, ["released", "expired"]);
+  };
+
   Deno.test(`${name}: the job takes the lock by the name on the page, works, and gives it back`, async () => {
     await using project = await create();
     const { env, step } = await job(project, 1, "");
     const { code, stderr, stdout } = await step.ended;
-    await product.after?.(project, env);
+    await product.after?.(project, env, "succeeded");
     assertEquals(code, 0, stdout + stderr);
     assertEquals(await project.story(), product.scripts);
     const past = (await project.sandbox.record(record))?.history[0];
@@ -55,20 +73,30 @@ export function testRecipe(product: Product): void {
     await using project = await create();
     const { env, step } = await job(project, 1, "fail");
     const { code } = await step.ended;
-    await product.after?.(project, env);
+    await product.after?.(project, env, "failed");
     assert(code !== 0);
     await nothingIsLeft(project, product);
   });
 
-  Deno.test(`${name}: a cancel while the command works stops it, and nothing stays held`, async () => {
+  Deno.test(`${name}: ${titleOfCancel(product)}`, async () => {
     await using project = await create();
     const { env, step } = await job(project, 1, "hold");
     await worksUnderLock(project, product);
     await product.cancel(project, step);
-    const { code } = await step.ended;
-    await product.after?.(project, env);
-    assert(code !== 0);
+    assert(await exitOf(step) !== 0);
+    await product.after?.(project, env, "cancelled");
+    if (product.whenCancelled === "expires") {
+      assertEquals(
+        (await project.sandbox.record(record))?.holders.length,
+        1,
+        "given back too early",
+      );
+      product.endOfJob?.(project);
+      await eventually("the end of the job", () => project.sandbox.processes("").length === 0);
+      await nextGetsIt(project, 2);
+    }
     await nothingIsLeft(project, product);
+    assertEquals((await project.sandbox.record(record))?.history[0]?.outcome, "released");
   });
 
   Deno.test(`${name}: a cancel while the job waits leaves no place in the queue`, async () => {
@@ -81,7 +109,7 @@ export function testRecipe(product: Product): void {
     await sandbox.waiters(record, 1);
     await product.cancel(project, step);
     const { code, stderr, stdout } = await step.ended;
-    await product.after?.(project, env);
+    await product.after?.(project, env, "cancelled");
     assert(code !== 0, stdout + stderr);
     assert(!(await project.story()).includes(product.worker));
     assertEquals(await sandbox.tickets(record), []);
@@ -102,14 +130,21 @@ export function testRecipe(product: Product): void {
     );
     const held = await project.sandbox.record(record);
     assertEquals(held?.holders.length, 1, "nobody gave it back");
-    const next = await job(project, 2, "");
-    const { code, stdout, stderr } = await next.step.ended;
-    await product.after?.(project, next.env);
-    assertEquals(code, 0, stdout + stderr);
-    const outcomes = (await project.sandbox.record(record))?.history.map(({ outcome }) => outcome);
-    assertEquals(outcomes, ["released", "expired"]);
+    await nextGetsIt(project, 2);
     await nothingIsLeft(project, product);
   });
+}
+
+function titleOfCancel({ whenCancelled }: Product): string {
+  return whenCancelled === "given back"
+    ? "a cancel while the command works stops it, and then the lock is given back"
+    : "a cancel while the command works leaves the lock to its TTL, with nobody who renews it";
+}
+
+/** The exit code of a step's first process. What that had started may have its outputs open still. */
+async function exitOf({ child }: Program): Promise<number> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  return child.exitCode ?? 128;
 }
 
 /** Resolves when the script under the lock says that it works. */
@@ -131,10 +166,11 @@ export function killAll(project: Project): void {
 /** Nobody holds, nobody waits, and no process of the job lives. */
 async function nothingIsLeft(project: Project, { record }: Product): Promise<void> {
   const { sandbox } = project;
+  // The shell that the product waits for can end before what it had started.
+  await eventually("the end of all processes", () => sandbox.processes("").length === 0);
   const now = await sandbox.record(record);
   assertEquals([now?.holders, now?.turn], [[], []]);
   assertEquals(await sandbox.tickets(record), []);
-  await eventually("the end of all processes", () => sandbox.processes("").length === 0);
 }
 
 /** Runs a step that has to succeed. */
