@@ -166,6 +166,53 @@ test("a job whose lock was lost while it worked is red, and says why", async (jo
   await nobodyLeft(jobs.site, job);
 });
 
+test("what the connection is made of is for this user alone, and no later than the job's end it is gone", async (jobs) => {
+  const job = await jobs.job();
+  const inputs = await jobs.inputs();
+  await job.use(inputs);
+  const base = `${job.temp}/k8s-lock`;
+  const [name] = [...Deno.readDirSync(base)].map(({ name }) => name)
+    .filter((name) => name.startsWith("action-"));
+  const folder = `${base}/${name}`;
+  const secret = atob(inputs["kube_config_data"] ?? "").slice(-200);
+  assertStringIncludes(
+    await Deno.readTextFile(`${folder}/journal.json`),
+    JSON.stringify(secret).slice(1, -1),
+  );
+  const modes = [base, folder, `${folder}/journal.json`].map((path) =>
+    (Deno.statSync(path).mode ?? 0) & 0o777
+  );
+  assertEquals(modes, [0o700, 0o700, 0o600]);
+  const shown = await job.run(`grep -rl 'client-key-data\\|token:' "$RUNNER_TEMP" || true`);
+  assertEquals(
+    shown.log.trim().split("\n").filter((path) => path !== "" && !path.endsWith(".sh")),
+    [
+      `${folder}/journal.json`,
+    ],
+  );
+  await job.end();
+  await nobodyLeft(jobs.site, job);
+});
+
+test("with store: local jobs of one machine take turns without a cluster", async (jobs) => {
+  const local = {
+    lock_name: "deploy",
+    store: "local",
+    local_path: `${jobs.site.folder}/locks.db`,
+    binary: jobs.program,
+  };
+  const first = await jobs.job();
+  const { result, outputs, log } = await first.use(local);
+  assertEquals([result, outputs["acquired"]], ["success", "true"], log);
+  const second = await jobs.job();
+  const waits = second.use(local);
+  await second.says("place 1 of 1");
+  assertStringIncludes((await first.end()).log, "gave deploy back");
+  assertEquals((await waits).outputs["acquired"], "true");
+  assertEquals((await second.end()).result, "success");
+  assertEquals([...first.killed, ...second.killed], []);
+});
+
 test("under Node the same program takes the lock and gives it back", async (jobs) => {
   const job = await jobs.job();
   const { makeProgram } = await import("../support/action/programs.ts");

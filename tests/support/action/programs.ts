@@ -30,10 +30,14 @@ export async function makeProgram(folder: string, runtime: Runtime = "deno"): Pr
   await mkdir(folder, { recursive: true });
   const file = join(folder, "k8s-lock.js");
   await bundle("main.ts", file);
+  // It starts by whole paths: a job may take its PATH away.
   const command = runtime === "deno"
-    ? `env DENO_DIR='${denoFolder()}' '${Deno.execPath()}' run -A -q --no-config`
+    ? `'${Deno.execPath()}' run -A -q --no-config`
     : `'${await findNode()}'`;
-  return await writeScript(join(folder, "k8s-lock"), `exec ${command} '${file}' "$@"`);
+  return await writeScript(
+    join(folder, "k8s-lock"),
+    `export DENO_DIR='${denoFolder()}'\nexec ${command} '${file}' "$@"`,
+  );
 }
 
 /** A shell script that can be run. */
