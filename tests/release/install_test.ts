@@ -12,13 +12,13 @@ const PLATFORM = `${SYSTEM}-${Deno.build.arch === "aarch64" ? "arm64" : "x64"}`;
 const ASSET = `/v4.0.1/k8s-lock-${PLATFORM}.tar.gz`;
 
 const bytes = (text: string) => new TextEncoder().encode(text);
-const program = (version: string) =>
-  tarGz([{
-    name: "k8s-lock",
-    // As long as a test needs to cut off a part of it, and not to be packed to nothing.
-    content: bytes(`#!/bin/sh\necho ${version}\n# ${randomText(20_000)}\n`),
-    executable: true,
-  }], 1);
+/** An archive with a program that says a version; random, so as not to be packed to nothing. */
+const program = (version: string, length = 20_000) => {
+  const content = bytes(`#!/bin/sh\necho ${version}\n# ${randomText(length)}\n`);
+  return tarGz([{ name: "k8s-lock", content, executable: true }], 1);
+};
+/** One that is none of ours, and not shorter, which would be taken for a part of ours. */
+const other = (version: string) => program(version, 30_000);
 const ARCHIVE = program("4.0.1");
 const sha256 = (content: Uint8Array) => createHash("sha256").update(content).digest("hex");
 
@@ -187,7 +187,7 @@ Deno.test("without download_url it is asked for at github.com, by TLS 1.2 at lea
 });
 
 Deno.test("a file other than the published one is not run, and both hashes are said", async () => {
-  const wrong = program("6.6.6");
+  const wrong = other("6.6.6");
   await using site = await Site.create(() => new Response(wrong as BodyInit));
   const error = await site.refused();
   assertStringIncludes(error, sha256(wrong));
@@ -306,7 +306,7 @@ Deno.test("a second job takes it from the tool cache, and asks nobody", async ()
 Deno.test("a poisoned tool cache is not used, is warned of and replaced", async () => {
   await using site = await Site.create(ok);
   await site.install();
-  await Deno.writeFile(site.cached, program("6.6.6"));
+  await Deno.writeFile(site.cached, other("6.6.6"));
   const { code, stdout } = await site.install();
   assertEquals(code, 0, stdout);
   assertMatch(
@@ -391,15 +391,15 @@ Deno.test("the action of a branch says what to use instead, and works with versi
 });
 
 Deno.test("another version than the action's own is checked by the hash that the user gives, or not taken", async () => {
-  const other = program("4.0.2");
-  await using site = await Site.create(() => new Response(other as BodyInit));
+  const newer = other("4.0.2");
+  await using site = await Site.create(() => new Response(newer as BodyInit));
   const env = { K8S_LOCK_ACTION_VERSION: "4.0.2" };
   assertMatch(
     await site.refused(env),
     /brings k8s-lock 4\.0\.1.*cannot check 4\.0\.2.*@v4\.0\.2.*SHA256SUMS/,
   );
   assertEquals(site.asked, []);
-  const sum = sha256(other);
+  const sum = sha256(newer);
   assertMatch(
     await site.refused({ ...env, K8S_LOCK_ACTION_SHA256: sha256(ARCHIVE) }),
     /is NOT the k8s-lock 4\.0\.2/,
