@@ -19,7 +19,7 @@
 #
 # The version and the hashes stand in release.txt beside this file, so pinning the action pins the binary. They are
 # never taken from the ref of the action, which may be a branch, a SHA or empty. No token is sent to anybody.
-# Needs curl or wget, tar, gzip and one of sha256sum, shasum, openssl. Plain sh: Alpine, which is refused, has no bash.
+# Needs curl or GNU wget, tar, gzip and one of sha256sum, shasum, openssl. Plain sh: Alpine, which is refused, has no bash.
 set -eu
 
 # say LEVEL MESSAGE: an annotation on GitHub, plain text elsewhere. What others wrote cannot begin a command of its own.
@@ -168,14 +168,15 @@ fetch() {
     printf 'url = "%s"\n' "$1" | curl --silent --show-error --location --fail --proto "=$protocols" --proto-redir "=$protocols" \
       --tlsv1.2 --connect-timeout "$stall" --speed-limit 1 --speed-time "$stall" --output "$2" \
       --write-out '%{http_code}' --config - >"$work/status" 2>"$work/said" &
-  elif command -v wget >/dev/null 2>&1; then
+  elif wget --version 2>/dev/null | grep -q 'GNU Wget'; then
+    # BusyBox has one of other options.
     tls=''
     [ "$protocols" != https ] || tls='--https-only'
     # shellcheck disable=SC2086 # one option or none
     printf '%s\n' "$1" | wget $tls --secure-protocol=TLSv1_2 --tries=1 --timeout="$stall" --server-response --output-document="$2" \
       --input-file=- >/dev/null 2>"$work/said" &
   else
-    why='this machine has neither curl nor wget. Install one'
+    why='this machine has neither curl nor GNU wget: install one'
     return 2
   fi
   child=$!

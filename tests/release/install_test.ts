@@ -289,7 +289,7 @@ Deno.test("without curl, wget does the same", async () => {
   await Deno.remove(join(site.folder, "stubs/wget"));
   await rm(join(site.folder, "tools"), { recursive: true });
   await rm(join(site.folder, "job"), { recursive: true });
-  assertStringIncludes(await site.refused({ PATH }), "neither curl nor wget");
+  assertStringIncludes(await site.refused({ PATH }), "neither curl nor GNU wget");
 });
 
 Deno.test("a second job takes it from the tool cache, and asks nobody", async () => {
