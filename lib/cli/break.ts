@@ -14,6 +14,7 @@ import { describeHolder } from "./prose.ts";
 import { readLock } from "./read_lock.ts";
 import type { SeenLock } from "./read_lock.ts";
 import { neutral } from "./text.ts";
+import { resetCommand, secretOf } from "./v3.ts";
 
 /** Resolves with 0 when the place is free. Throws {@link CliError}. */
 export async function breakCommand(
@@ -32,7 +33,15 @@ export async function breakCommand(
     );
     const grants = chosen(options, seen);
     if (grants.length === 0) {
-      context.log.info(`nobody holds ${neutral(options.target.lock)}: there is nothing to break`);
+      const { next_build: number } = seen.record;
+      const byNumber = number === undefined
+        ? ""
+        : ` (in version 3's form run ${number} may be at work all the same, which cannot be seen; to say that another run is next: ${
+          resetCommand(secretOf(options), "NUMBER")
+        })`;
+      context.log.info(
+        `nobody holds ${neutral(options.target.lock)}: there is nothing to break${byNumber}`,
+      );
       return Exit.done;
     }
     for (const line of describe(seen, grants, context.wall())) context.stdout(line);

@@ -1,11 +1,22 @@
 /** The commands, as data: what help, completion and the parser need of each, and what it does. */
 import type { Context } from "./context.ts";
-import { ACQUIRING, BREAKING, HOLDING, OUTPUT, RUNNING, SPEAKING, TAKING, WHERE } from "./flags.ts";
+import {
+  ACQUIRING,
+  BREAKING,
+  HOLDING,
+  MIGRATING,
+  OUTPUT,
+  RUNNING,
+  SPEAKING,
+  TAKING,
+  WHERE,
+} from "./flags.ts";
 import type { Flag } from "./flags.ts";
 import type {
   AcquireOptions,
   BreakOptions,
   ListOptions,
+  MigrateOptions,
   ReleaseOptions,
   RenewOptions,
   RunOptions,
@@ -16,6 +27,7 @@ import {
   acquireOptions,
   breakOptions,
   listOptions,
+  migrateOptions,
   releaseOptions,
   renewOptions,
   runOptions,
@@ -45,6 +57,8 @@ export interface Handlers {
   readonly list: Execute<ListOptions>;
   /** Asks first, unless told `--yes`. */
   readonly break: Execute<BreakOptions>;
+  /** Waits for nobody: where the lock is in use nothing is changed. */
+  readonly migrate: Execute<MigrateOptions>;
 }
 
 /** Options under a title, as help shows them. */
@@ -227,6 +241,25 @@ function special(handlers: Handlers): readonly CommandSpec[] {
       ],
       words: [],
       prepare: prepare(breakOptions, handlers.break),
+    },
+    {
+      name: "migrate",
+      summary: "bring a record of version 3 into today's form, or back",
+      usage: "<lock> [options]",
+      groups: [{ title: "How:", flags: Object.values(MIGRATING) }],
+      examples: [
+        "k8s-lock migrate deploy --repo acme/shop --dry-run",
+        "k8s-lock migrate deploy --repo acme/shop",
+        "k8s-lock migrate deploy --repo acme/shop --to-v3 --next-build 43",
+      ],
+      done: "it is in that form, or there is no record",
+      exitCodes: [
+        ["10", "somebody holds the lock or waits for it: nothing was changed"],
+        UNREACHABLE,
+        UNUSABLE,
+      ],
+      words: [],
+      prepare: prepare(migrateOptions, handlers.migrate),
     },
   ];
 }

@@ -205,6 +205,17 @@ export const BREAKING = {
   yes: { flags: "--yes", help: "do not ask" },
 } as const satisfies Record<string, Flag>;
 
+/** Of `migrate` alone. */
+export const MIGRATING = {
+  dryRun: { flags: "--dry-run", help: "only say what would be done" },
+  toV3: { flags: "--to-v3", help: "from today's form into version 3's" },
+  nextBuild: {
+    flags: "--next-build <n>",
+    help:
+      "with --to-v3: the number of the run that is next (default: this run's, or what it was before, whichever is higher)",
+  },
+} as const satisfies Record<string, Flag>;
+
 /** Results for programs. */
 export const OUTPUT = {
   flags: "-o, --output <format>",

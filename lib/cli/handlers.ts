@@ -27,4 +27,7 @@ export const handlers: Handlers = {
   async break(options, context) {
     return (await import("./break.ts")).breakCommand(options, context);
   },
+  async migrate(options, context) {
+    return (await import("./migrate.ts")).migrateCommand(options, context);
+  },
 };

@@ -140,6 +140,18 @@ export interface ListOptions extends WhereOptions {
   readonly output: Format;
 }
 
+/** `migrate`: to bring a record into another form. */
+export interface MigrateOptions extends LockOptions {
+  /** `v3`: the way back. */
+  readonly to: "today" | "v3";
+  /** With `v3`: the run that is next; null: as it was before, or this run's own number. */
+  readonly nextBuild: number | null;
+  /** This run's number; null where there is none. */
+  readonly runNumber: number | null;
+  /** `look`: only say what would be done. */
+  readonly how: "look" | "write";
+}
+
 /** `break`: to take the lock from a holder, or drop a waiter. */
 export interface BreakOptions extends LockOptions {
   /** `only`: the one holder, if there is just one. */

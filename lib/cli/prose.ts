@@ -88,6 +88,11 @@ export function whyNobodyMoves(
   if (record.roll_call.open) {
     lines.push("the roll is being called: who does not answer is passed over");
   }
+  if (lines.length === 0 && record.next_build !== undefined) {
+    lines.push(
+      `it is for run ${record.next_build}: that has not come yet, or is at work by version 3, which cannot be seen`,
+    );
+  }
   if (lines.length === 0) {
     lines.push(queue.length === 0 ? "free" : "free: the first in line is next");
   }
@@ -104,6 +109,9 @@ export function statusText(
 ): readonly string[] {
   const name = `${neutral(record.identity.lock)} (${object})`;
   const lines = [record.last_token === 0 ? name : `${name}, last token ${record.last_token}`];
+  if (record.next_build !== undefined) {
+    lines.push(`  in version 3's form: turns go by run number, run ${record.next_build} is next`);
+  }
   if (record.capacity !== 1) lines.push(`  up to ${record.capacity} holders`);
   for (const line of whyNobodyMoves(record, queue, wall, observed)) {
     // Such as after a slip in the name: "free" alone would hide it.
@@ -177,7 +185,7 @@ export function listText(
     const { identity } = record;
     const of = [identity.owner, identity.repository].filter((part) => part !== "").join("/");
     return [
-      neutral(identity.lock, 60),
+      neutral(identity.lock, 60) || "(of version 3)",
       neutral(of, 60) || "-",
       state,
       first === undefined ? "-" : `${neutral(first.holder, 60)}${others}`,

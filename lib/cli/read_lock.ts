@@ -3,13 +3,15 @@ import { Damaged } from "../lock/parse.ts";
 import { adopted } from "../lock/identity.ts";
 import { emptyRecord, parseRecord } from "../lock/record.ts";
 import type { Identity, LockRecord } from "../lock/record.ts";
-import { readTickets, waiting } from "../lock/queue.ts";
+import { inLine, readTickets } from "../lock/queue.ts";
 import type { Queued } from "../lock/queue.ts";
 import type { LockStore, StoredTicket } from "../lock/store.ts";
 import { CliError, Exit } from "./errors.ts";
 import { describeIdentity } from "./names.ts";
 import type { Target } from "./options.ts";
 import { neutral } from "./text.ts";
+import { howToMendNumber } from "./v3.ts";
+import type { SecretName } from "./v3.ts";
 
 /** A record with its queue. */
 export interface SeenLock {
@@ -39,7 +41,7 @@ export async function readLock(store: LockStore, target: Target): Promise<SeenLo
   const identity: Identity = target.identity ??
     { scope: "global", owner: "", repository: "", lock: target.lock };
   const found = stored === null ? emptyRecord(identity) : parsed(store.object, stored.text);
-  const record = adopted(found, target.identity);
+  const record = adopted(found, target.identity ?? (found.identity.lock === "" ? identity : null));
   if (record === null) throw otherIdentity(store.object, found.identity, identity);
   return { object: store.object, record, queue: queueOf(record, await store.listTickets()) };
 }
@@ -58,14 +60,22 @@ export function parsed(object: string, text: string): LockRecord {
     if (!(error instanceof Damaged)) throw error;
     throw new CliError(
       Exit.unusable,
-      `${object} cannot be used: ${neutral(error.message)}; ${HELP[error.why]}`,
+      `${object} cannot be used: ${neutral(error.message)}; ${
+        howToMendNumber(error.message, secretOf(object)) ?? HELP[error.why]
+      }`,
     );
   }
 }
 
+/** The Secret that `secret/<namespace>/<name>` names. */
+function secretOf(object: string): SecretName {
+  const [, namespace = "", name = ""] = object.split("/");
+  return { namespace, context: null, name };
+}
+
 /** Those who wait, in order. Tickets that cannot be read wait for nothing. */
 export function queueOf(record: LockRecord, stored: readonly StoredTicket[]): readonly Queued[] {
-  return waiting(record, readTickets(stored).tickets);
+  return inLine(record, readTickets(stored).tickets);
 }
 
 /** The record is another lock's: their joined names are the same. */

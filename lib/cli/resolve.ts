@@ -8,7 +8,16 @@ import type { HolderJob } from "../lock/record.ts";
 import { LEAST_TTL_MS, MAX_DURATION_MS } from "./durations.ts";
 import { Exit, usage } from "./errors.ts";
 import { expiryOf } from "./expiry.ts";
-import { ACQUIRING, BREAKING, HOLDING, OUTPUT, RUNNING, TAKING, WHERE } from "./flags.ts";
+import {
+  ACQUIRING,
+  BREAKING,
+  HOLDING,
+  MIGRATING,
+  OUTPUT,
+  RUNNING,
+  TAKING,
+  WHERE,
+} from "./flags.ts";
 import type { Flag } from "./flags.ts";
 import type { Given } from "./given.ts";
 import type {
@@ -17,6 +26,7 @@ import type {
   Enclosing,
   Format,
   ListOptions,
+  MigrateOptions,
   ReleaseOptions,
   RenewOptions,
   RunOptions,
@@ -225,6 +235,22 @@ export function breakOptions(asked: Asked): BreakOptions {
     ask: given.has(BREAKING.yes) ? "no" : "yes",
     by: neutral(ci.holder),
   };
+}
+
+/** By default into today's form. */
+export function migrateOptions(asked: Asked): MigrateOptions {
+  const { given, ci } = asked;
+  const where = lockOptions(asked);
+  if (where.store === "local") {
+    throw usage("there are no records of version 3 on one machine; leave --local out");
+  }
+  const to = given.has(MIGRATING.toV3) ? "v3" : "today";
+  const nextBuild = given.integer(MIGRATING.nextBuild, 0, 10 ** 15 - 1);
+  if (nextBuild !== null && to === "today") {
+    throw usage("--next-build has a meaning with --to-v3 alone; leave it out");
+  }
+  const how = given.has(MIGRATING.dryRun) ? "look" : "write";
+  return { ...where, to, nextBuild, runNumber: ci.runNumber, how };
 }
 
 function grantOf(given: Given, flag: Flag): string | null {

@@ -17,7 +17,14 @@ import { waitLine } from "./prose.ts";
 import { HELP } from "./read_lock.ts";
 import { enclosingOf } from "./resolve.ts";
 import { neutral, shellQuote } from "./text.ts";
-import { describeOtherOrder, describePassed, migrateCommand, NO_RUN_NUMBER } from "./v3.ts";
+import {
+  describeOtherOrder,
+  describePassed,
+  howToMendNumber,
+  howToMigrate,
+  NO_RUN_NUMBER,
+  secretOf,
+} from "./v3.ts";
 
 /** What `run` and `acquire` ask of the lock differently. */
 export type Manner = Pick<Config, "work" | "onLost" | "resumed">;
@@ -280,7 +287,7 @@ export function endOf(result: Result, options: TakeOptions, state: State, busyCo
         message: options.store === "local" && result.message.includes(options.localPath)
           ? neutral(result.message, 2000)
           : `the record of ${lock} cannot be used: ${neutral(result.message, 2000)}${
-            whatHelps(result.message)
+            whatHelps(result.message, options)
           }`,
       };
   }
@@ -305,15 +312,17 @@ function orderEnd(
       return {
         code: Exit.usage,
         message: `${lock}: the record is in version 3's form; ${NO_RUN_NUMBER}. ${
-          migrateCommand(options, "today")
+          howToMigrate(options, "today")
         } brings it into today's form`,
       };
   }
 }
 
 /** What helps where the record cannot be used, if the message does not say it itself. */
-function whatHelps(message: string): string {
+function whatHelps(message: string, options: TakeOptions): string {
   if (/\.$|another name$/.test(message)) return "";
+  const number = howToMendNumber(message, secretOf(options));
+  if (number !== null) return `; ${number}`;
   return `; ${HELP[/ newer k8s-lock /.test(message) ? "newer" : "damaged"]}`;
 }
 

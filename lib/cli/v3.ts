@@ -1,5 +1,6 @@
 /** What is said to people of records in version 3's form, with the commands that help. */
 import type { Result } from "../lock/driver.ts";
+import type { Identity } from "../lock/record.ts";
 import type { LockOptions } from "./options.ts";
 import { shellQuote } from "./text.ts";
 
@@ -17,34 +18,67 @@ export function ownFlags({ target, store, namespace, context }: LockOptions): st
   ].join(" ");
 }
 
-/** The command that brings a record into today's form, or back. It needs the lock's name where the record does not know it. */
-export function migrateCommand(options: LockOptions, way: "today" | "v3"): string {
+/** The command that brings a record into today's form, or back. By its name where that is known: a record of version 3 does not say it. */
+export function howToMigrate(options: LockOptions, way: "today" | "v3"): string {
   const { target, namespace, context } = options;
-  const lock = target.identity === null ? "" : ` ${shellQuote(target.lock)}`;
   const { identity } = target;
-  const of = identity === null || identity.scope === "global"
-    ? ""
-    : ` --scope ${identity.scope} --repo ${
-      shellQuote(`${identity.owner}/${identity.repository || "any"}`)
-    }`;
-  const where = identity === null ? ` ${ownFlags(options)}` : [
-    of,
-    identity.scope === "global" ? " --scope global" : "",
-    namespace === null ? "" : ` -n ${shellQuote(namespace)}`,
-    context === null ? "" : ` --context ${shellQuote(context)}`,
-  ].join("");
-  return `k8s-lock migrate${lock}${where}${way === "v3" ? " --to-v3" : ""}`;
+  const lock = identity === null ? "" : ` ${shellQuote(target.lock)}`;
+  const where = identity === null ? [ownFlags(options)] : [
+    ...scopeFlags(identity),
+    ...(namespace === null ? [] : [`-n ${shellQuote(namespace)}`]),
+    ...(context === null ? [] : [`--context ${shellQuote(context)}`]),
+  ];
+  return [`k8s-lock migrate${lock}`, ...where, ...(way === "v3" ? ["--to-v3"] : [])].join(" ");
+}
+
+function scopeFlags({ scope, owner, repository }: Identity): string[] {
+  switch (scope) {
+    case "repo":
+      return [`--repo ${shellQuote(`${owner}/${repository}`)}`];
+    case "owner":
+      return ["--scope owner", `--repo ${shellQuote(`${owner}/any`)}`];
+    case "global":
+      return ["--scope global"];
+  }
+}
+
+/** A Secret as kubectl is told of it. */
+export interface SecretName {
+  /** Null: the context's. */
+  readonly namespace: string | null;
+  /** Null: the kubeconfig's current one. */
+  readonly context: string | null;
+  /** Of the Secret. */
+  readonly name: string;
+}
+
+/** The Secret that a command is about. */
+export function secretOf({ target, namespace, context }: LockOptions): SecretName {
+  return { namespace, context, name: target.object };
 }
 
 /** The command by which a person says which run is next. It wipes nothing else. */
-export function resetCommand({ target, namespace, context }: LockOptions, next: number): string {
-  const patch = `{"stringData":{"next_build":"${next}"}}`;
+export function resetCommand(secret: SecretName, next: number | "NUMBER"): string {
+  return patchCommand(secret, "merge", `{"stringData":{"next_build":"${next}"}}`);
+}
+
+function patchCommand({ namespace, context, name }: SecretName, type: string, patch: string) {
   return [
     "kubectl",
     ...(context === null ? [] : [`--context ${shellQuote(context)}`]),
     ...(namespace === null ? [] : [`-n ${shellQuote(namespace)}`]),
-    `patch secret ${shellQuote(target.object)} --type merge -p ${shellQuote(patch)}`,
+    `patch secret ${shellQuote(name)} --type ${type} -p ${shellQuote(patch)}`,
   ].join(" ");
+}
+
+/** What helps where the number of a record is what is wrong with it; null where that is something else. */
+export function howToMendNumber(message: string, secret: SecretName): string | null {
+  if (!message.includes("next_build")) return null;
+  if (message.includes("today's form")) {
+    const patch = '[{"op":"remove","path":"/data/next_build"}]';
+    return patchCommand(secret, "json", patch);
+  }
+  return `put the number of the run there that is next: ${resetCommand(secret, "NUMBER")}`;
 }
 
 /** Why a run whose number was passed cannot hold, and what to do. */
@@ -57,8 +91,8 @@ export function describePassed(
     ? `this is a re-run of run ${number}, and a re-run keeps its number`
     : `this is run ${number}, whose turn is over: all its jobs that waited had the lock, or its number was passed without it`;
   return `the record is in version 3's form and run ${next} is next; ${who}. It can hold if its number is set again while nobody holds (${
-    resetCommand(options, number)
-  }). Without version 3 re-runs and late jobs are no trouble: ${migrateCommand(options, "today")}`;
+    resetCommand(secretOf(options), number)
+  }). Without version 3 re-runs and late jobs are no trouble: ${howToMigrate(options, "today")}`;
 }
 
 /** Why the order that was asked for is refused, and the exact commands. */
@@ -68,9 +102,9 @@ export function describeOtherOrder(
 ): string {
   return stands === "sequential"
     ? `the record is in version 3's form, where turns go by run number: leave --order out to take turns with version 3, or bring the record into today's form: ${
-      migrateCommand(options, "today")
+      howToMigrate(options, "today")
     }`
     : `the record is in today's form: leave --order out, or bring the record into version 3's form: ${
-      migrateCommand(options, "v3")
+      howToMigrate(options, "v3")
     }`;
 }

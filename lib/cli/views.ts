@@ -87,6 +87,10 @@ export interface LockView {
   readonly lock: string;
   /** `secret/<namespace>/<name>` or `local/<name>`. */
   readonly object: string;
+  /** `sequential` in version 3's form, where turns go by run number; else `fifo`. */
+  readonly order: string;
+  /** The number of the run that may hold in version 3's form; null in today's. */
+  readonly next_build: number | null;
   /** How many may hold at once. */
   readonly capacity: number;
   /** The last fencing token; 0 before the first hold. */
@@ -130,6 +134,8 @@ export function lockJson(object: string, record: LockRecord, queue: readonly Que
   return {
     lock: neutral(record.identity.lock),
     object,
+    order: record.order ?? "fifo",
+    next_build: record.next_build ?? null,
     capacity: record.capacity,
     token: record.last_token,
     frozen: freeze === null ? null : {

@@ -1,5 +1,20 @@
 /** Whose lock a record is: the one rule for it. */
-import type { Identity, LockRecord } from "./record.ts";
+import type { Extra } from "./parse.ts";
+import type { LockRecord } from "./record.ts";
+
+/** The full identity of a lock: what its record's name is made from, kept because joining is ambiguous. */
+export interface Identity {
+  /** What the name is unique in: a repository, an owner's repositories, or the whole place where locks are kept. */
+  readonly scope: "repo" | "owner" | "global";
+  /** The owner on GitHub (or the group elsewhere); empty where the scope does not need it. */
+  readonly owner: string;
+  /** The repository or project; empty where the scope does not need it. */
+  readonly repository: string;
+  /** The lock's name as its user wrote it. */
+  readonly lock: string;
+  /** Fields of a newer version, written back as they are. */
+  readonly extra?: Extra;
+}
 
 /**
  * Of a record that version 3 made: it says nothing but a number. No lock has an empty name, so nobody else's is like it; the first

@@ -32,7 +32,7 @@ export interface Patience {
 }
 
 /** Waits between two tries, in milliseconds. */
-const RETRY_MS = { first: 50, most: 2000 };
+export const RETRY_MS = { first: 50, most: 2000 };
 
 /** The record of a lock, or null. Rejects with {@link StoreError}; a damaged record is `unusable`. */
 export async function readLock(
@@ -132,7 +132,7 @@ export async function renewOnce(
 }
 
 /** Rejects with `error` where trying again is no use; else waits. */
-async function again(error: unknown, patience: Patience, wait: number): Promise<void> {
+export async function again(error: unknown, patience: Patience, wait: number): Promise<void> {
   if (!(error instanceof StoreError)) throw error;
   const useless = error.kind === "refused" || error.kind === "unusable";
   const pause = error.kind === "conflict" ? 0 : Math.max(wait, error.retryAfterMs ?? 0);

@@ -17,7 +17,10 @@ import {
   oneOf,
   text,
 } from "./parse.ts";
+import type { Identity } from "./identity.ts";
 import type { Extra, Reader } from "./parse.ts";
+
+export type { Identity } from "./identity.ts";
 
 /** The newest format that this program reads. What it writes is of the oldest that will do: see {@link formatOf}. */
 export const FORMAT_VERSION = 2;
@@ -41,20 +44,6 @@ export type HolderState = "held" | "broken" | "cooling";
 export type OnExpiry = "takeover" | "verify" | "never";
 /** How a hold, or a try to hold, came to its end. */
 export type Outcome = "released" | "expired" | "broken" | "gave_up";
-
-/** The full identity of a lock: what its record's name is made from, kept because joining is ambiguous. */
-export interface Identity {
-  /** What the name is unique in: a repository, an owner's repositories, or the whole place where locks are kept. */
-  readonly scope: "repo" | "owner" | "global";
-  /** The owner on GitHub (or the group elsewhere); empty where the scope does not need it. */
-  readonly owner: string;
-  /** The repository or project; empty where the scope does not need it. */
-  readonly repository: string;
-  /** The lock's name as its user wrote it. */
-  readonly lock: string;
-  /** Fields of a newer version, written back as they are. */
-  readonly extra?: Extra;
-}
 
 /** The job of a holder with `verify`: what the Actions API is asked about it. */
 export interface HolderJob {
@@ -204,6 +193,8 @@ export interface LockRecord {
   readonly next_build?: number;
   /** With `next_build`: numbers of runs to come whose waiters have gone; absent for none. */
   readonly given_up?: readonly number[];
+  /** In today's form: the number that version 3 had when the record was brought out of its form. */
+  readonly was_next_build?: number;
   /** Fields of a newer version, written back as they are. */
   readonly extra?: Extra;
 }
@@ -348,7 +339,8 @@ const readRecord = object<LockRecord>({
   order: oneOf("sequential"),
   next_build: readNextBuild,
   given_up: array(integer(0), 1000),
-}, ["order", "next_build", "given_up"]);
+  was_next_build: integer(0),
+}, ["order", "next_build", "given_up", "was_next_build"]);
 
 const readTicket = object<Ticket>({
   version: integer(1),

@@ -146,6 +146,8 @@ Deno.test("a local lock that nobody used is free, and looking makes no file", as
   assertEquals(JSON.parse(status.stdout), {
     lock: "deploy",
     object: "local/k8s-lock-deploy",
+    order: "fifo",
+    next_build: null,
     capacity: 1,
     token: 0,
     frozen: null,

@@ -47,6 +47,7 @@ async function ask<O>(
     status: see,
     list: see,
     break: see,
+    migrate: see,
   };
   const specs = commands(handlers);
   const parsed = parse(args, [...specs, completionSpec(specs)], env);
@@ -326,6 +327,10 @@ for (
     ["verify a --token 1.5", "--token"],
     ["break a --all --grant x", "contradict"],
     ["release a --grant a/b", "cannot be a grant"],
+    ["migrate", "which lock?"],
+    ["migrate a --local", "no records of version 3 on one machine"],
+    ["migrate a --next-build 5", "--to-v3 alone"],
+    ["migrate a --to-v3 --next-build next", "--next-build"],
     ["completion", "which shell?"],
     ["completion tcsh", 'no completion for "tcsh"'],
   ] as const
@@ -350,7 +355,18 @@ Deno.test("an unknown option with control characters is shown without them", asy
 
 Deno.test("help shows every command; each command's help its options, variables, examples, codes", async () => {
   const { options: help } = await ask<string>(["--help"]);
-  for (const name of ["run", "acquire", "release", "verify", "renew", "status", "list", "break"]) {
+  const names = [
+    "run",
+    "acquire",
+    "release",
+    "verify",
+    "renew",
+    "status",
+    "list",
+    "break",
+    "migrate",
+  ];
+  for (const name of names) {
     assertMatch(help, new RegExp(`^ {2}${name} `, "m"));
     const { options: own } = await ask<string>([name, "--help"]);
     assertStringIncludes(own, `Usage: k8s-lock ${name} `);

@@ -80,6 +80,8 @@ Deno.test("status as JSON has the documented fields and no others", () => {
   assertEquals(view, {
     lock: "deploy",
     object: "secret/ci/k8s-lock-o-r-deploy",
+    order: "fifo",
+    next_build: null,
     capacity: 1,
     token: 42,
     frozen: null,

@@ -150,6 +150,7 @@ const today: fc.Arbitrary<LockRecord> = withExtra<LockRecord>({
   order: absent as fc.Arbitrary<never>,
   next_build: absent as fc.Arbitrary<never>,
   given_up: absent as fc.Arbitrary<never>,
+  was_next_build: fc.option(count, { nil: undefined }) as fc.Arbitrary<number>,
 }).map((record) => ({ ...record, version: formatOf(record) }));
 
 /** Any record in version 3's form. */
