@@ -26,9 +26,8 @@ function readJournal() {
   return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : null;
 }
 
-/** Whoever still tries to take the lock gives up, and it is not renewed any more, also where the program cannot run. */
-function stopOthers(journal) {
-  writeFileSync(join(folder, "giving-back"), "");
+/** It is not renewed any more, also where the program could not run. */
+function stopRenewers(journal) {
   if (!existsSync(journal.state_folder)) return;
   for (const grant of journal.grants) {
     writeFileSync(join(journal.state_folder, `${grant}.stop`), "");
@@ -39,7 +38,12 @@ function stopOthers(journal) {
 function environmentFor(journal) {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith("K8S_LOCK_"));
   const frozen = journal.environment.map(({ name, value }) => [name, value]);
-  return { ...Object.fromEntries([...own, ...frozen]), K8S_LOCK_ACTION_FOLDER: folder };
+  return {
+    ...Object.fromEntries([...own, ...frozen]),
+    K8S_LOCK_ACTION_FOLDER: folder,
+    // An input of a post step is evaluated again: this is the status at the job's end.
+    K8S_LOCK_ACTION_JOB_STATUS: process.env.INPUT_JOB_STATUS ?? "",
+  };
 }
 
 /** Resolves with the program's exit code, or with a text that says why there is none. */
@@ -87,8 +91,10 @@ if (!existsSync(folder)) {
 } else {
   const journal = readJournal();
   if (journal !== null && journal.phase !== "over") {
-    stopOthers(journal);
+    // Whoever still tries to take the lock gives up.
+    writeFileSync(join(folder, "giving-back"), "");
     const ended = await giveBack(journal);
+    stopRenewers(journal);
     if (ended === LOST) process.exitCode = 1;
     else if (ended !== 0) {
       tellLeft(journal, typeof ended === "number" ? `exit code ${ended}, see above` : ended);

@@ -2,8 +2,9 @@
  * The end of one use of the GitHub action: what its journal says was asked for is given back, however far it had come. Run by the action's
  * guard (when taking the lock failed) and by its post step.
  */
-import { removeState, stopRenewer, tombstone } from "../host/state.ts";
-import { readStates } from "../host/state.ts";
+import { endLeftovers } from "../host/leftovers.ts";
+import { RENEWER_MODE } from "../host/renewer.ts";
+import { readStates, removeState, stopRenewer, tombstone } from "../host/state.ts";
 import { withdraw } from "../lock/people.ts";
 import { ofStore, openStores } from "./connect.ts";
 import type { OpenStores } from "./connect.ts";
@@ -19,6 +20,8 @@ import { neutral } from "./text.ts";
 /** How long new tries are begun, in milliseconds: the action's post step ends this program after a minute. */
 const TRY_MS = 40_000;
 const PAUSE_MS = 1000;
+/** The job's status, as the action's post step knows it. */
+const STATUS_VARIABLE = "K8S_LOCK_ACTION_JOB_STATUS";
 const REQUEST_MS = 10_000;
 
 /**
@@ -34,6 +37,8 @@ export async function giveBackCommand(
   if (journal === null || journal.phase === "over") return Exit.done;
   // First of all: an acquire that is still under way, and the renewer, must not undo what is done here.
   beginGivingBack(folder);
+  // While it is still renewed: nobody else may hold before the work is over.
+  if (!await workIsOver(journal, context)) return Exit.unreachable;
   usable(() => {
     for (const grant of journal.grants) {
       tombstone(journal.state_folder, grant);
@@ -61,6 +66,29 @@ export async function giveBackCommand(
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
   }
+}
+
+/**
+ * A job that was cancelled, or failed by a time limit, may have left what its steps had started at work: that is ended, as the runner does it
+ * a moment later anyway. What a job that went well has in the background is its own affair.
+ *
+ * @returns false where something goes on that could not be ended: then the lock is left to its TTL
+ */
+async function workIsOver(journal: Journal, { env, log }: Context): Promise<boolean> {
+  const status = env[STATUS_VARIABLE] ?? "";
+  const tracking = env["RUNNER_TRACKING_ID"] ?? "";
+  const { states } = usable(() => readStates(journal.state_folder));
+  const since = states.find(({ grant }) => grant === journal.grants.at(-1))?.renewer_started;
+  if (!/^(cancelled|failure)$/.test(status) || tracking === "" || !since) return true;
+  const cookie = `RUNNER_TRACKING_ID=${tracking}`;
+  const { found, left } = await endLeftovers({ cookie, since, spared: RENEWER_MODE });
+  const lock = neutral(journal.lock);
+  if (found > 0) {
+    log.info(`ended what the job's steps had left at work, before ${lock} is given back`);
+  }
+  if (left === 0) return true;
+  log.warn(`${left} of them go on although they were killed, so ${lock} is left to its TTL`);
+  return false;
 }
 
 async function once(journal: Journal, context: Context, open: OpenStores): Promise<void> {

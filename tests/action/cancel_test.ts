@@ -140,6 +140,35 @@ test("cancelled while it holds: the post step gives the lock back", async (jobs)
   await nobodyLeft(jobs.site, job);
 });
 
+test("what a cancelled step has left at work is ended before anybody else can hold", async (jobs) => {
+  const job = await jobs.job();
+  // Before the lock was taken: it is not under the lock.
+  await job.run("sleep 1000 > /dev/null 2>&1 &");
+  await job.use(await jobs.inputs());
+  // The runner tells the shell only; its child does not listen, and goes on working.
+  const diary = `${job.folder}/diary`;
+  const stubborn =
+    `trap "" INT TERM; echo works; while :; do date +%s.%N >> ${diary}; sleep 0.02; done`;
+  const work = job.run(`sh -c '${stubborn}' > >(head -1) 2>&1; echo never`);
+  await job.says("works");
+  await job.cancel();
+  assertEquals((await work).result, "cancelled");
+  const { result, log } = await job.end();
+  assertEquals(result, "success", log);
+  assertStringIncludes(
+    log,
+    "ended what the job's steps had left at work, before deploy is given back",
+  );
+  const last = (await Deno.readTextFile(diary)).trim().split("\n").at(-1);
+  const [past] = jobs.site.outside.record?.history ?? [];
+  assertEquals(past?.outcome, "released");
+  assert(
+    Number(last) * 1000 <= Date.parse(past?.released_at ?? ""),
+    `${last} ${past?.released_at}`,
+  );
+  assertEquals(job.killed.map((line) => line.trim()), ["sleep 1000"]);
+});
+
 test("with the program's folder deleted and PATH, HOME and KUBECONFIG changed the lock is given back", async (jobs) => {
   const job = await jobs.job();
   const folder = `${job.folder}/tools`;

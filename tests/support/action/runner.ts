@@ -33,6 +33,7 @@ interface ActionStep {
   readonly if?: string;
   readonly uses?: string;
   readonly run?: string;
+  readonly with?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -59,6 +60,7 @@ export interface StepEnd {
 
 interface Post {
   readonly script: string;
+  readonly inputs: Readonly<Record<string, string>>;
   readonly state: Outputs;
 }
 
@@ -80,6 +82,7 @@ export class JobRunner implements AsyncDisposable {
   readonly #listeners = new Set<() => void>();
   #current: { readonly child: ChildProcess; readonly ended: Promise<number> } | null = null;
   #cancelled = false;
+  #failed = false;
   #summary = "";
   readonly #killed: string[] = [];
 
@@ -143,7 +146,7 @@ export class JobRunner implements AsyncDisposable {
       );
       const end = step.uses === undefined
         ? await this.#script(step.run ?? "", { ...env, GITHUB_ACTION_PATH: ACTION })
-        : await this.#nested(step.uses);
+        : await this.#nested(step.uses, step.with ?? {});
       outputs.set(step.id ?? step.name, end.outputs);
       if (end.code === 0 && !end.cancelled) continue;
       status = end.cancelled ? status : "failure";
@@ -180,12 +183,16 @@ export class JobRunner implements AsyncDisposable {
   async end(): Promise<{ readonly result: "success" | "failure"; readonly log: string }> {
     const from = this.#log.length;
     let result: "success" | "failure" = "success";
-    for (const { script, state } of this.#posts.splice(0).reverse()) {
+    for (const { script, inputs, state } of this.#posts.splice(0).reverse()) {
       const saved = Object.fromEntries(
         Object.entries(state).map(([name, value]) => [`STATE_${name}`, value]),
       );
       // A job that was cancelled runs its post steps all the same, and nobody signals them.
-      const { code } = await this.#process(this.node, [script], saved);
+      const { code } = await this.#process(this.node, [script], {
+        ...saved,
+        // Evaluated again, with what `job` is by now.
+        ...this.#inputs(inputs),
+      });
       if (code !== 0) result = "failure";
     }
     const alone = eventually("", () => this.left.length === 0).then(() => true);
@@ -210,15 +217,38 @@ export class JobRunner implements AsyncDisposable {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  async #nested(uses: string): Promise<ProcessEnd> {
+  async #nested(
+    uses: string,
+    inputs: Readonly<Record<string, string>>,
+  ): Promise<ProcessEnd> {
     const folder = join(ACTION, uses.replace(/^\$\//, ""));
     const { runs } = readAction(join(folder, "action.yml"));
     const state: Record<string, string> = {};
     // Registered when the main begins, whatever becomes of that.
-    if (runs.post !== undefined) this.#posts.push({ script: join(folder, runs.post), state });
-    const end = await this.#process(this.node, [join(folder, runs.main ?? "")], {});
+    if (runs.post !== undefined) {
+      this.#posts.push({ script: join(folder, runs.post), inputs, state });
+    }
+    const end = await this.#process(
+      this.node,
+      [join(folder, runs.main ?? "")],
+      this.#inputs(inputs),
+    );
     Object.assign(state, end.state);
     return end;
+  }
+
+  #inputs(inputs: Readonly<Record<string, string>>): Record<string, string> {
+    const status = this.#cancelled ? "cancelled" : this.#failed ? "failure" : "success";
+    const scope = {
+      look: (path: string) => path === "job.status" ? status : lookUp(path, {}, new Map()),
+      status: "success",
+      cancelled: false,
+    } as const;
+    return Object.fromEntries(
+      Object.entries(inputs).map(([name, value]) =>
+        [`INPUT_${name.toUpperCase()}`, expand(value, scope)] as const
+      ),
+    );
   }
 
   async #script(text: string, env: Readonly<Record<string, string>>): Promise<ProcessEnd> {
@@ -265,6 +295,7 @@ export class JobRunner implements AsyncDisposable {
     this.#paths.unshift(...read("PATH").split("\n").filter((line) => line !== ""));
     this.#summary += read("STEP_SUMMARY");
     const cancelled = this.#cancelled && !cancelledBefore;
+    this.#failed ||= code !== 0;
     return { code, cancelled, outputs: pairs(read("OUTPUT")), state: pairs(read("STATE")) };
   }
 
