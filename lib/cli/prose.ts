@@ -44,12 +44,18 @@ export function describeHolder(holder: Holder, wall: Date, fate?: Fate): string 
   if (silentMs === null) return held;
   const leftMs = holder.ttl_seconds * 1000 - silentMs;
   // It renews every sixth of its TTL and is worried itself at half of it.
-  if (leftMs > holder.ttl_seconds * 500) {
+  if (leftMs > holder.ttl_seconds * 500 && fate === undefined) {
     return `${held}, last sign of life ${formatDuration(silentMs)} ago`;
   }
   return `${name} is silent for ${formatDuration(silentMs)}, ${
     describeSilent(holder, leftMs, fate)
   }`;
+}
+
+/** True for a holder past its TTL that others may not simply take off. */
+export function isStuck({ on_expiry, renewed_at, ttl_seconds }: Holder, wall: Date): boolean {
+  return (on_expiry ?? "takeover") !== "takeover" &&
+    (age(renewed_at, wall) ?? 0) >= ttl_seconds * 1000;
 }
 
 /** Why it is as it is: who holds, and what those who wait are waiting for. One sentence a line. */
@@ -272,6 +278,7 @@ export function waitLine(
     record.freeze?.since,
     position,
     ...(observed.fates?.values() ?? []).map(({ why }) => why),
+    ...record.holders.map((holder) => isStuck(holder, wall)),
   ]);
   return { text: parts.join(", "), key };
 }

@@ -13,7 +13,7 @@ import { StatusLine } from "./log.ts";
 import type { Level, Logger } from "./log.ts";
 import { howToLook } from "./look.ts";
 import type { TakeOptions } from "./options.ts";
-import { waitLine } from "./prose.ts";
+import { describeHolder, isStuck, waitLine } from "./prose.ts";
 import { HELP } from "./read_lock.ts";
 import { enclosingOf } from "./resolve.ts";
 import { neutral, shellQuote } from "./text.ts";
@@ -327,9 +327,13 @@ function whatHelps(message: string, options: TakeOptions): string {
 }
 
 function holders(state: State): string {
-  const names =
-    state.known?.record?.holders.map(({ holder, link }) =>
-      `${neutral(holder)}${link === "" ? "" : ` (${neutral(link)})`}`
-    ) ?? [];
+  const fates = fatesOf(state);
+  const wall = new Date(state.wall);
+  const names = state.known?.record?.holders.map((one) => {
+    const link = one.link === "" ? "" : ` (${neutral(one.link)})`;
+    const stuck = isStuck(one, wall) || fates.has(one.grant);
+    const why = stuck ? `; ${describeHolder(one, wall, fates.get(one.grant))}` : "";
+    return `${neutral(one.holder)}${link}${why}`;
+  }) ?? [];
   return names.length === 0 ? "" : `: held by ${names.join(", ")}`;
 }

@@ -40,8 +40,11 @@ export interface Inquiry {
 /** So much of its TTL a holder has to be silent before its job is asked about: two renewals were missed. */
 export const ASK_AFTER = 1 / 3;
 
-/** Waits between two questions, in milliseconds; each place further back in the queue waits so much longer with its first. */
-const ASK_EVERY_MS = { first: 15_000, most: 300_000, place: 5_000, farthest: 120_000 };
+/**
+ * Waits between two questions, in milliseconds: the next in line's. The one in place N waits N times as long, so that a hundred ask
+ * not much oftener than one, and one without a token is not the only one who asks.
+ */
+const ASK_EVERY_MS = { first: 15_000, most: 300_000 };
 
 /** What may be done about a holder: when, on the monotonic clock. */
 export type Removal =
@@ -92,7 +95,7 @@ export function inquire(d: Draft, record: LockRecord): void {
     if (holder === undefined || removal(holder, seen, d.inquiries).kind !== "ask") continue;
     const before = d.inquiries.find(({ grant }) => grant === seen.grant);
     if (before !== undefined && before.id !== null) continue;
-    const place = Math.min(ASK_EVERY_MS.farthest, (d.position - 1) * ASK_EVERY_MS.place);
+    const place = (d.position - 1) * ASK_EVERY_MS.first;
     // Where its TTL was not over at the last answer, it is asked about again then.
     const askAt = before === undefined
       ? askableAt(seen) + place
@@ -132,6 +135,6 @@ function answered(d: Draft, inquiry: Inquiry, fate: Fate): Inquiry {
     id: null,
     fate,
     asked: inquiry.asked + 1,
-    askAt: d.now + Math.max(told, wait * spread),
+    askAt: d.now + Math.max(told, wait * spread * d.position),
   };
 }

@@ -1,8 +1,11 @@
 /** One run with everything going wrong at random. */
 import { parseRecord } from "../../lib/lock/record.ts";
+import type { Expiry } from "../../lib/lock/rules.ts";
+import { jobOf } from "./jobs.ts";
 import type { Faults } from "./network.ts";
 import { NO_FAULTS } from "./network.ts";
 import { breakLock, deleteRecord, deleteTicket, dropWaiter, touchTicket } from "./people.ts";
+import type { Chance } from "./random.ts";
 import { Violation } from "./referee.ts";
 import { World } from "./world.ts";
 
@@ -21,6 +24,7 @@ export function simulate(seed: number): World {
     world.network.faults = NO_FAULTS;
     world.network.fate = () => null;
     world.network.down = false;
+    world.jobs.well = true;
     world.finish(900_000);
   } catch (error) {
     const story = world.story.slice(-120).join("\n");
@@ -65,6 +69,8 @@ function startClients(world: World): void {
   const shared = chance.happens(0.3) ? chance.between(0.2, 0.8) : 0;
   const ranks = chance.happens(0.2);
   const clocks = chance.happens(0.5) ? 0.045 : 0;
+  const policies = chance.happens(0.4);
+  world.jobs.well = chance.happens(0.3);
   const count = 3 + chance.below(4);
   for (let i = 0; i < count; i++) {
     time.after(chance.between(0, CHAOS_MS / 2), () => {
@@ -78,6 +84,7 @@ function startClients(world: World): void {
         ttlMs: chance.happens(0.2) ? 6_000 : 10_000,
         mode: chance.happens(shared) ? "shared" : "exclusive",
         priority: ranks ? chance.below(2) : 0,
+        expiry: policies ? policy(chance, `c${i}`) : "takeover",
       }, {
         rate: 1 + chance.between(-clocks, clocks),
         wallOffsetMs: chance.happens(0.3) ? chance.between(-86_400_000, 86_400_000) : 0,
@@ -94,6 +101,13 @@ function startClients(world: World): void {
       some(0.15, 40_000, () => client.setWall(chance.between(-1e8, 1e8)));
     });
   }
+}
+
+function policy(chance: Chance, name: string): Expiry {
+  if (chance.happens(0.1)) return "never";
+  return chance.happens(0.7)
+    ? { verify: jobOf(name, chance.happens(0.8) ? "job" : "ttl") }
+    : "takeover";
 }
 
 function letPeopleAct(world: World): void {

@@ -184,6 +184,11 @@ export class Client {
       case "tell":
         world.say(this.persona.name, effect.text);
         return;
+      case "ask_job": {
+        const { id, job } = effect;
+        world.jobs.ask(this, job, (fate) => this.happen({ kind: "job_told", id, fate }));
+        return;
+      }
       case "ask_run": {
         const { number } = effect;
         const told = () => {

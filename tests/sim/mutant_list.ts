@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { EXPIRY } from "./expiry_mutants.ts";
 
 /** Bugs that somebody might make: each an exact text that stands in one place of the lock, and what stands there instead. */
 export interface Mutant {
@@ -287,7 +288,14 @@ const OTHERS = [
 ];
 
 /** All of them. */
-export const MUTANTS: readonly Mutant[] = [...RULES, ...KNOWING, ...WAITING, ...HOLDING, ...OTHERS];
+export const MUTANTS: readonly Mutant[] = [
+  ...RULES,
+  ...KNOWING,
+  ...WAITING,
+  ...HOLDING,
+  ...OTHERS,
+  ...EXPIRY,
+];
 
 /**
  * The file of the project in `root` that a mutant changes.

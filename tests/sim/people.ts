@@ -32,10 +32,10 @@ export function touchTicket(world: World): void {
 }
 
 /** A person breaks the lock, at once or in good order. */
-export function breakLock(world: World, how: "now" | "in order"): void {
+export function breakLock(world: World, how: "now" | "in order", grant?: string): void {
   const stored = world.core.readRecord(OBJECT);
   const record = world.referee.known;
-  const holder = record?.holders[0];
+  const holder = record?.holders.find((one) => grant === undefined || one.grant === grant);
   if (stored === null || record === null || holder === undefined) return;
   world.say("person", `breaks ${holder.grant} ${how}`);
   const tickets = world.core.listTickets(OBJECT)
@@ -47,6 +47,15 @@ export function breakLock(world: World, how: "now" | "in order"): void {
   if (typeof next === "string") return;
   if (how === "now") world.referee.brokenNow.add(holder.grant);
   world.core.replaceRecord(OBJECT, stored, encodeRecord(next));
+}
+
+/** From now on a person breaks what nobody else may take off: a holder with `never` that is not at work any more. */
+export function breakTheForgotten(world: World): void {
+  const dead = world.referee.known?.holders.find(({ grant, on_expiry, state }) =>
+    on_expiry === "never" && state === "held" && (world.clientOf(grant)?.over ?? true)
+  );
+  if (dead !== undefined) breakLock(world, "in order", dead.grant);
+  world.time.after(5000, () => breakTheForgotten(world));
 }
 
 /** A person drops a waiter from the queue: the record knows before the ticket goes. */

@@ -51,6 +51,8 @@ export class Referee {
   /** By uid, when each ticket was made and with which revision. */
   readonly #made = new Map<string, { at: number; revision: string }>();
 
+  /** By grant, when its last renewal was seen. */
+  readonly #renewed = new Map<string, { at: number; renewals: number }>();
   /** By client, its requests of the present second. */
   readonly #sent = new Map<string, { second: number; count: number }>();
 
@@ -93,7 +95,9 @@ export class Referee {
     if (exclusive > capacity || (exclusive > 0 && exclusive < holders.length)) {
       throw new Violation(`${holders.length} hold where ${capacity} may`);
     }
-    if (before === null) return;
+    if (before === null) return this.#noteRenewals(record);
+    this.#checkExpired(before, record);
+    this.#noteRenewals(record);
     // Version 3 wipes all that it does not know.
     const wiped = isV3(record) && last_token === 0;
     if (last_token < before.last_token && !wiped) throw new Violation("tokens went back");
@@ -105,6 +109,34 @@ export class Referee {
     }
     for (const grant of turn) {
       if (!before.turn.includes(grant)) this.#checkOrder(record, grant);
+    }
+  }
+
+  #noteRenewals({ holders }: LockRecord): void {
+    for (const { grant, renewals } of holders) {
+      if (this.#renewed.get(grant)?.renewals === renewals) continue;
+      this.#renewed.set(grant, { at: this.world.time.now, renewals });
+    }
+  }
+
+  /**
+   * Nobody is taken off before its TTL, but where its runner has said that its job is over; and one with a policy only as that allows,
+   * by one who was told so of its own job.
+   */
+  #checkExpired(before: LockRecord, after: LockRecord): void {
+    for (const { grant, state, on_expiry, job, ttl_seconds } of before.holders) {
+      const past = after.history.find((one) => one.grant === grant);
+      if (past?.outcome !== "expired" || state !== "held") continue;
+      if (on_expiry === "never") throw new Violation(`${grant} was taken off, and may never be`);
+      const told = job === undefined ? null : this.world.jobs.toldOver(past.by ?? "", job);
+      if (on_expiry === "verify" && told === null) {
+        throw new Violation(`${past.by} took ${grant} off without knowing that its job is over`);
+      }
+      const early = told === "runner" && job?.held_for === "job";
+      const silentMs = this.world.time.now - (this.#renewed.get(grant)?.at ?? 0);
+      // The rates of the clocks differ a little.
+      const leastMs = ttl_seconds * 1000 * 0.95 * (early ? 1 / 3 : 1);
+      if (silentMs < leastMs) throw new Violation(`${grant} was silent for ${silentMs} ms only`);
     }
   }
 

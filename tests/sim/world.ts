@@ -6,7 +6,9 @@ import type { Identity, LockRecord } from "../../lib/lock/record.ts";
 import { MemoryCore } from "../../lib/store/memory_store.ts";
 import { Client } from "./client.ts";
 import type { Persona } from "./client.ts";
+import { Jobs } from "./jobs.ts";
 import { Network, OBJECT } from "./network.ts";
+import { breakTheForgotten } from "./people.ts";
 import { Chance } from "./random.ts";
 import { Referee, Violation } from "./referee.ts";
 import type { Work } from "./referee.ts";
@@ -49,6 +51,8 @@ export class World {
   /** What happened, for people. */
   readonly story: string[] = [];
   readonly referee: Referee;
+  /** What GitHub knows. */
+  readonly jobs = new Jobs(this);
   /** In some runs every state is frozen: a step that wrote into the one before it would throw. */
   readonly freezes: boolean;
 
@@ -128,6 +132,7 @@ export class World {
 
   /** After everything: nobody waits for ever, and nothing is left that somebody would have to wait for. */
   finish(limitMs: number): void {
+    breakTheForgotten(this);
     this.run(() => this.clients.every((client) => client.over), limitMs, "somebody waits for ever");
     // What is late has landed by then: a ticket whose waiter is long gone is for the next one to clear away.
     this.runFor(45_000);
