@@ -3,7 +3,7 @@ import process from "node:process";
 import type { State } from "../lock/driver.ts";
 import { runLock, SYSTEM_CLOCK } from "../lock/lock.ts";
 import { begin } from "../lock/step.ts";
-import { CommandError, findCommand, startCommand } from "../host/command.ts";
+import { commandEnvironment, CommandError, findCommand, startCommand } from "../host/command.ts";
 import { ownTerminal } from "../host/terminal.ts";
 import { lifelineSupported } from "../host/lifeline.ts";
 import type { EndSignal } from "../host/signals.ts";
@@ -167,10 +167,8 @@ async function runWithout(
   args: readonly string[],
   context: Context,
 ): Promise<number> {
-  const inherited = Object.entries(context.env)
-    .filter((entry): entry is [string, string] => entry[1] !== undefined);
   try {
-    const env = Object.fromEntries(inherited);
+    const env = commandEnvironment({ ...context.env }, {});
     const running = await startCommand({ command, args, env, terminal: ownTerminal() });
     const endings = watchEndings(context, (signal) => {
       running.signal(signal);

@@ -126,8 +126,8 @@ export class ExecRunner {
     stderr: string[],
     ended: Omit<PromiseWithResolvers<string | null>, "promise">,
   ): ChildProcess {
-    // Plugins need no kubeconfig from us.
-    const { [DATA_VARIABLE]: _secret, ...env } = given.env ?? {};
+    // Plugins need neither a kubeconfig from us nor what GitHub is asked with.
+    const { [DATA_VARIABLE]: _data, K8S_LOCK_GITHUB_TOKEN: _token, ...env } = given.env ?? {};
     // The library makes texts of what both pipes bring.
     const child = spawn(command, [...args], {
       env,

@@ -241,9 +241,9 @@ Deno.test("the emergency door runs the command without a lock, loudly, and deman
     "--",
     "sh",
     "-c",
-    "echo hi; exit 3",
+    'echo "hi$K8S_LOCK_GITHUB_TOKEN$K8S_LOCK_KUBECONFIG_DATA"; exit 3',
   ], {
-    env,
+    env: { ...env, K8S_LOCK_GITHUB_TOKEN: "secret" },
   });
   assertEquals([code, stdout], [3, "hi\n"]);
   assertMatch(stderr, /warning: BYPASSED: run goes on WITHOUT the lock a .*prod is down/);

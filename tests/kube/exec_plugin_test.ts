@@ -54,6 +54,21 @@ Deno.test("a plugin is told of the cluster, and sees its own variables", async (
   assertEquals(options.headers, { Authorization: "Bearer false https://a ci" });
 });
 
+Deno.test("a plugin does not see what is secret in our variables", async () => {
+  const code =
+    `const token = Object.keys(process.env).filter((name) => /^K8S_LOCK_/.test(name)).join();
+    console.log(JSON.stringify({ apiVersion: "${VERSION}", kind: "ExecCredential", status: { token } }));`;
+  const secrets = ["K8S_LOCK_KUBECONFIG_DATA", "K8S_LOCK_GITHUB_TOKEN"];
+  for (const name of [...secrets, "K8S_LOCK_TTL"]) process.env[name] = "x";
+  try {
+    const options: RequestOptions = {};
+    await new ExecRunner(script(code)).run(options);
+    assertEquals(options.headers, { Authorization: "Bearer K8S_LOCK_TTL" });
+  } finally {
+    for (const name of [...secrets, "K8S_LOCK_TTL"]) delete process.env[name];
+  }
+});
+
 Deno.test("a plugin that fails is told with its exit code and stderr, never its stdout", async () => {
   const code = `${
     print("top-secret")
