@@ -127,6 +127,16 @@ test("a program that ends well without an answer has locked nothing, and the ste
   await endsSilently(jobs, job);
 });
 
+test("an image without bash is named as that", async (jobs) => {
+  const job = await jobs.job();
+  await job.run('echo "PATH=/nonexistent" >> "$GITHUB_ENV"');
+  assertStringIncludes(
+    errorOf(await job.use(await jobs.inputs())),
+    "has no bash, which the action needs",
+  );
+  await endsSilently(jobs, job);
+});
+
 test("a cluster that cannot be reached is an error of its own", async (jobs) => {
   const job = await jobs.job();
   const inputs = await jobs.inputs({ request_timeout: "1s" }, "https://127.0.0.1:1");
