@@ -165,7 +165,7 @@ fetch() {
   rm -f "$2"
   if command -v curl >/dev/null 2>&1; then
     # The address by standard input: an argument is there for all users of the machine to read.
-    printf 'url = "%s"\n' "$1" | curl --silent --show-error --location --fail --proto "=$protocols" --proto-redir "=$protocols" \
+    printf 'url = "%s"\n' "$1" | curl --silent --show-error --location --fail --globoff --proto "=$protocols" --proto-redir "=$protocols" \
       --tlsv1.2 --connect-timeout "$stall" --speed-limit 1 --speed-time "$stall" --output "$2" \
       --write-out '%{http_code}' --config - >"$work/status" 2>"$work/said" &
   elif wget --version 2>/dev/null | grep -q 'GNU Wget'; then
