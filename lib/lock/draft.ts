@@ -142,6 +142,8 @@ export function leave(d: Draft, result: Result, patienceMs: number): void {
   d.phase = "giving_up";
   d.leaveUntil = d.now + patienceMs;
   d.retryAt = d.now;
+  // There is little time: pauses begin small again, however long the store has been away.
+  d.failures = 0;
   // Nobody waits for the answer of a request that changes nothing.
   const reads = ["read", "arrive", "survey", "help", "ticket_read", "ticket_check"];
   if (d.flight !== null && reads.includes(d.flight.purpose.kind)) {

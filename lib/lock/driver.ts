@@ -97,6 +97,8 @@ export interface Answer {
   readonly ticket?: StoredTicket | null;
   /** Of `delete_tickets`: those that stand as they were asked about no more, or whose end is unknown. */
   readonly undeleted?: readonly string[];
+  /** With `undeleted`: why, where that was the store or the way to it, and not that a ticket had changed. */
+  readonly hindered?: Failure;
   /** Where it is, nothing else is. */
   readonly failure?: Failure;
 }

@@ -2,6 +2,7 @@
 import {
   ask,
   at,
+  backOff,
   backOffConflict,
   due,
   isCurrent,
@@ -124,7 +125,7 @@ export function closeCall(d: Draft, flight: Flight, left: readonly Queued[], ans
     // One of them changed, or the record did: it may have answered after all. Everything is read again.
     d.mustRead = true;
     d.mustSettle = true;
-    return backOffConflict(d);
+    return answer.hindered === undefined ? backOffConflict(d) : backOff(d, answer.hindered);
   }
   d.queueLength = waiting(known.record, left).length;
   const mending = mend(known.record, left, helper(d));

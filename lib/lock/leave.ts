@@ -3,6 +3,7 @@ import type { Answer, Flight } from "./driver.ts";
 import {
   ask,
   at,
+  backOff,
   backOffConflict,
   clearAway,
   due,
@@ -117,6 +118,7 @@ export function answerLeaving(d: Draft, flight: Flight, answer: Answer): void {
   }
   if (purpose.kind === "leave" && answer.undeleted !== undefined) {
     if (answer.undeleted.length === 0) d.ticket = null;
+    else if (answer.hindered !== undefined) backOff(d, answer.hindered);
     else d.retryAt = d.now + 100;
     d.mustRead = true;
     return;

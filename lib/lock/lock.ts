@@ -245,28 +245,31 @@ async function carried(store: LockStore, request: Request, signal: AbortSignal):
         ticket: await store.patchTicket(request.base, encodeTicket(request.ticket), signal),
       };
     case "delete_tickets":
-      return { undeleted: await deleteAll(store, request.tickets, signal) };
+      return await deleteAll(store, request.tickets, signal);
   }
 }
 
-/** Deletes all of them; the grants of those that could not be, or that are not as they were asked about. */
+/** Deletes all of them; tells the grants of those that could not be, or that are not as they were asked about. */
 async function deleteAll(
   store: LockStore,
   tickets: Extract<Request, { kind: "delete_tickets" }>["tickets"],
   signal: AbortSignal,
-): Promise<string[]> {
+): Promise<Answer> {
   const left = [...tickets];
   const undeleted: string[] = [];
+  let hindered: Failure | undefined;
   async function worker(): Promise<void> {
     for (let ticket = left.shift(); ticket !== undefined; ticket = left.shift()) {
       try {
         await store.deleteTicket(ticket, signal);
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
-        if (error.kind !== "missing") undeleted.push(ticket.grant);
+        if (error.kind === "missing") continue;
+        undeleted.push(ticket.grant);
+        if (error.kind === "throttled" || error.kind === "unknown") hindered = failureOf(error);
       }
     }
   }
   await Promise.all(Array.from({ length: DELETES_AT_ONCE }, worker));
-  return undeleted;
+  return hindered === undefined ? { undeleted } : { undeleted, hindered };
 }

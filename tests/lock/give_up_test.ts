@@ -222,3 +222,26 @@ Deno.test("a leaver whose settling write comes too late tries again from what st
   untilItIsOver(world, client, 1_000);
   assertEquals(world.record()?.turn, [next.state.grant]);
 });
+
+for (
+  const [fate, leastMs, most] of [
+    ["throttled", 1000, 10],
+    ["failed", 50, 20],
+    ["unanswered", 50, 20],
+  ] as const
+) {
+  Deno.test(`one that gives up and whose deletion is ${fate} asks again in the store's time, not all the time`, () => {
+    const world = calmWorld();
+    holderOf(world, "holder");
+    const client = waiter(world, "a");
+    world.network.fate = (request) => request.kind === "delete_tickets" ? fate : null;
+    client.signal();
+    untilItIsOver(world, client, 11_000);
+    const sent = world.network.sent
+      .filter(({ sender, request }) => sender === "a" && request.kind === "delete_tickets")
+      .map(({ at }) => at);
+    const pauses = sent.slice(1).map((at, index) => at - (sent[index] ?? 0));
+    assertEquals(pauses.filter((pause) => pause < leastMs), []);
+    assert(sent.length > 1 && sent.length <= most, `${sent.length} requests`);
+  });
+}

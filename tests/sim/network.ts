@@ -1,5 +1,5 @@
 /** Requests on their way to a simulated store and back: late, lost, repeated, refused. */
-import type { Answer, DoomedTicket, Request } from "../../lib/lock/driver.ts";
+import type { Answer, DoomedTicket, Failure, Request } from "../../lib/lock/driver.ts";
 import { encodeRecord, encodeTicket } from "../../lib/lock/record.ts";
 import { StoreError } from "../../lib/lock/store.ts";
 import type { StoredTicket } from "../../lib/lock/store.ts";
@@ -160,12 +160,16 @@ export class Network {
     undeleted: readonly string[],
     sender: string,
     reply: (answer: Answer) => void,
+    hindered?: Failure,
   ): void {
     const [doomed, ...rest] = left;
-    if (doomed === undefined) return reply({ undeleted });
+    if (doomed === undefined) return reply({ undeleted, ...hindered && { hindered } });
     this.#one({ kind: "delete_tickets", tickets: [doomed] }, sender, (answer) => {
-      const gone = answer.failure === undefined || answer.failure.kind === "missing";
-      this.#deleteAll(rest, gone ? undeleted : [...undeleted, doomed.grant], sender, reply);
+      const { failure } = answer;
+      const gone = failure === undefined || failure.kind === "missing";
+      const isInTheWay = failure?.kind === "throttled" || failure?.kind === "unknown";
+      const left = gone ? undeleted : [...undeleted, doomed.grant];
+      this.#deleteAll(rest, left, sender, reply, isInTheWay ? failure : hindered);
     });
   }
 
