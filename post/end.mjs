@@ -49,7 +49,11 @@ function environmentFor(journal) {
 /** Resolves with the program's exit code, or with a text that says why there is none. */
 function giveBack(journal) {
   const program = join(folder, "bin", process.platform === "win32" ? "k8s-lock.exe" : "k8s-lock");
-  return new Promise((resolve) => {
+  return new Promise((ended) => {
+    const resolve = (end) => {
+      clearTimeout(timer);
+      ended(end);
+    };
     const child = spawn(program, ["__action", "give-back"], {
       env: environmentFor(journal),
       stdio: ["ignore", "inherit", "inherit"],
@@ -59,10 +63,7 @@ function giveBack(journal) {
       resolve(`it took longer than ${LIMIT_MS / 1000} s`);
     }, LIMIT_MS);
     child.on("error", (error) => resolve(`${program} cannot be run (${error.code})`));
-    child.on("exit", (code, signal) => {
-      clearTimeout(timer);
-      resolve(code ?? `it was ended by ${signal}`);
-    });
+    child.on("exit", (code, signal) => resolve(code ?? `it was ended by ${signal}`));
   });
 }
 
@@ -82,24 +83,31 @@ function tellLeft(journal, why) {
   );
 }
 
-if (!existsSync(folder)) {
-  say(
-    "warning",
-    `the folder ${folder} is gone, which the lock was to be given back by. If the job still held one, it is not renewed after ` +
-      "the job's end and expires after its TTL. k8s-lock status shows it; a step of this job has cleaned RUNNER_TEMP.",
-  );
-} else {
-  const journal = readJournal();
-  if (journal !== null && journal.phase !== "over") {
-    // Whoever still tries to take the lock gives up.
-    writeFileSync(join(folder, "giving-back"), "");
-    const ended = await giveBack(journal);
-    stopRenewers(journal);
-    if (ended === LOST) process.exitCode = 1;
-    else if (ended !== 0) {
-      tellLeft(journal, typeof ended === "number" ? `exit code ${ended}, see above` : ended);
-    }
+/** All of it. */
+async function end() {
+  if (!existsSync(folder)) {
+    return say(
+      "warning",
+      `the folder ${folder} is gone, which the lock was to be given back by. If the job still held one, it is not renewed after ` +
+        "the job's end and expires after its TTL. k8s-lock status shows it; a step of this job has cleaned RUNNER_TEMP.",
+    );
   }
+  const journal = readJournal();
+  if (journal === null || journal.phase === "over") return;
+  // Whoever still tries to take the lock gives up.
+  writeFileSync(join(folder, "giving-back"), "");
+  const ended = await giveBack(journal);
+  if (ended === 0) return;
+  stopRenewers(journal);
+  if (ended === LOST) process.exitCode = 1;
+  else tellLeft(journal, typeof ended === "number" ? `exit code ${ended}, see above` : ended);
+}
+
+// Without a folder the first step has failed, before anything was asked for.
+if (folder !== "") {
+  await end().catch((error) =>
+    say("warning", `the lock was not given back, and expires after its TTL: ${error.message}`)
+  );
   // The credentials are in it.
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 }

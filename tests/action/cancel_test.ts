@@ -233,6 +233,38 @@ test("a login plugin finds at the end what it found when the lock was taken", as
   await nobodyLeft(jobs.site, job);
 });
 
+test("where even the copy of the program is gone, renewing ends at once and it is said when the lock expires", async (jobs) => {
+  const job = await jobs.job();
+  await job.use(await jobs.inputs({ ttl: "5s" }));
+  await job.run('rm -r "$RUNNER_TEMP"/k8s-lock/action-*/bin');
+  const before = performance.now();
+  const { result, log } = await job.end();
+  assertEquals(result, "success");
+  assert(performance.now() - before < 30_000, "nothing is waited for");
+  assertMatch(
+    log,
+    /::warning .*deploy was not given back: \S+ cannot be run \(ENOENT\).*at the latest/,
+  );
+  assertEquals(job.killed, []);
+  const next = await jobs.site.call("ann", ["run", "deploy", "--", "true"]);
+  assertEquals(next.code, 0, next.stderr);
+  await nobodyLeft(jobs.site, job);
+});
+
+test("a journal that cannot be read fails no job, and is said", async (jobs) => {
+  const job = await jobs.job();
+  await job.use(await jobs.inputs({ ttl: "5s" }));
+  await job.run(
+    'for file in "$RUNNER_TEMP"/k8s-lock/action-*/journal.json; do echo "{" > "$file"; done',
+  );
+  const { result, log } = await job.end();
+  assertEquals(result, "success");
+  assertMatch(
+    log,
+    /::warning title=k8s-lock::the lock was not given back, and expires after its TTL: /,
+  );
+});
+
 test("where RUNNER_TEMP was cleaned by the job, the end says what becomes of the lock", async (jobs) => {
   const job = await jobs.job();
   await job.use(await jobs.inputs({ ttl: "5s" }));

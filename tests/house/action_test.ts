@@ -55,6 +55,13 @@ Deno.test("the action's scripts are files that take the place of the step's shel
     assertMatch(script, /^exec sh "\$GITHUB_ACTION_PATH\/action\/\w+\.sh"$/);
   }
   assertEquals(linesWith(/\$\{\{/, textFiles("action")), []);
+  for (const name of ["take", "give_back"]) {
+    const [script] = textFiles(`action/${name}.sh`);
+    assertMatch(
+      script?.text.trim().split("\n").at(-1) ?? "",
+      /^exec "\$K8S_LOCK_ACTION_FOLDER\/bin\//,
+    );
+  }
 });
 
 Deno.test("the registrar is the action's first step", () => {
