@@ -60,7 +60,7 @@ function flagsOf(spec: CommandSpec): readonly Flag[] {
 
 /** Every spelling of an option: `-n`, `--namespace`. */
 function spellings(flag: Flag): readonly string[] {
-  return flag.flags.match(/(?<=^|\s)--?[a-z-]+/g) ?? [];
+  return flag.flags.match(/(?<=^|\s)--?[a-z][a-z0-9-]*/g) ?? [];
 }
 
 /** Options that take a value, once each, though several commands have them. */

@@ -16,7 +16,7 @@ export interface Flag {
 
 /** `--name` of an option. */
 export function longName(flag: Flag): string {
-  const long = /--[a-z-]+/.exec(flag.flags)?.[0];
+  const long = /--[a-z][a-z0-9-]*/.exec(flag.flags)?.[0];
   if (long === undefined) throw new TypeError(`no long name: ${flag.flags}`);
   return long;
 }

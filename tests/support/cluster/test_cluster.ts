@@ -106,9 +106,18 @@ export class TestCluster {
     args: readonly string[],
     { stdin = "", kubeconfig = this.kubeconfig.path } = {},
   ): Promise<string> {
+    const [command = "", ...options] = this.kubectlLine(kubeconfig);
+    return runKubectl(command, [...options, ...args], stdin);
+  }
+
+  /** The program and the options with which others run kubectl here. */
+  kubectlLine(kubeconfig = this.kubeconfig.path): string[] {
     const cache = join(this.description.folder, "kubectl-cache");
-    const all = [`--kubeconfig=${kubeconfig}`, `--cache-dir=${cache}`, ...args];
-    return runKubectl(this.description.assets.kubectl, all, stdin);
+    return [
+      this.description.assets.kubectl,
+      `--kubeconfig=${kubeconfig}`,
+      `--cache-dir=${cache}`,
+    ];
   }
 
   /** Applies objects, or YAML with any number of documents, by server-side apply. */
