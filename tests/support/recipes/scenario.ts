@@ -118,6 +118,9 @@ export function testRecipe(product: Product): void {
     await nothingIsLeft(project, product);
   });
 
+  // A lock that nobody gives back costs a whole TTL, and where a cancel leaves it there this has been seen above.
+  if (product.whenCancelled === "expires") return;
+
   Deno.test(`${name}: when the machine of a job is gone, the next job gets the lock by itself`, async () => {
     await using project = await create();
     const first = await job(project, 1, "hold");
