@@ -41,7 +41,9 @@ export function escapeMarkdown(text: string): string {
   return text
     .replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;")
     .replace(/[\r\n]+/g, " ")
-    .replace(/[\\`*_{}[\]()#+!|~@]/g, (mark) => `&#${mark.charCodeAt(0)};`);
+    .replace(/[\\`*_{}[\]()#+!|~@]/g, (mark) => `&#${mark.charCodeAt(0)};`)
+    // What looks like an address becomes a link by itself.
+    .replace(/:(?=\/\/)/g, "&#58;").replace(/\bwww\./gi, (www) => `${www.slice(0, 3)}&#46;`);
 }
 
 /** A command that the runner reads in the log, on a line of its own. */

@@ -4,7 +4,7 @@
  *
  * What they could do otherwise: move the cursor or change a terminal's state (control characters, escape sequences), pretend to
  * be lines of ours (line breaks), read differently from what they are (bidirectional overrides, invisible characters), or command the
- * CI that reads the log (`::set-output`, `##[…]`, `##vso[…]`).
+ * CI that reads the log (`::set-output`, `##[…]`, `##vso[…]`, the sections of GitLab and Buildkite).
  */
 import { stripVTControlCharacters } from "node:util";
 import { MAX_TEXT } from "../lock/record.ts";
@@ -37,7 +37,9 @@ export function neutral(text: string, most = MAX_TEXT): string {
     // A workflow command of GitHub begins a line; those of Azure Pipelines and older runners stand anywhere in it.
     .replace(/(^|\s)::(?=[a-z])/gi, "$1: :")
     .replace(/##(?=[a-z]*\[)/gi, "# #")
-    .trim();
+    .trim()
+    // Buildkite folds its log at lines that begin so.
+    .replace(/^(?:---|\+\+\+|~~~|\^\^\^)/, (mark) => `${mark.slice(0, 1)} ${mark.slice(1)}`);
   return shorten(plain, most, long ? "cut" : "whole");
 }
 

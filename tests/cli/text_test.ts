@@ -17,6 +17,11 @@ for (
     ["an older workflow command", "a ##[error]b", "a # #[error]b"],
     ["a command of Azure Pipelines", "##vso[task.setvariable]x", "# #vso[task.setvariable]x"],
     ["a command of TeamCity", "##teamcity[x]", "# #teamcity[x]"],
+    ["a group of Buildkite", " --- deploy", "- -- deploy"],
+    ["an open group of Buildkite", "+++", "+ ++"],
+    ["Buildkite's command to open one", "^^^ +++", "^ ^^ +++"],
+    ["a section of GitLab", "section_start:1:x\r\u001b[0Ky", "section_start:1:x y"],
+    ["dashes inside", "a --- b", "a --- b"],
     ["a C++ name and an address", "std::vector at fe80::1", "std::vector at fe80::1"],
     ["half a surrogate pair", "a\ud83d", "a\ufffd"],
   ] as const
