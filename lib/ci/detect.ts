@@ -1,11 +1,16 @@
 /**
  * Where the program runs: the CI product, its job, its repository, by the variables that each product documents for its jobs.
  *
- * A table of our own: the packages that recognise CI products tell which one it is, not whose job it is, and read the process's
- * environment when they are imported.
+ * A table of our own, after a look at the well-kept packages (ci-info 4.5, std-env 4.3, env-ci 11.2). The first two tell which product
+ * it is and no more, and read the process's environment when they are imported. env-ci takes an environment, and tells repository and
+ * page for some products, but for none of them the attempt, the number that people know, the runner or who started it; of GitHub it
+ * reads the event's file, and throws where that is missing; and it brings a library that starts processes. Each product would need
+ * nearly all of its entry below all the same.
  */
+import { existsSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
 import process from "node:process";
+import { argoStep, tektonStep } from "./pods.ts";
 
 /** An environment. Variables that are set to nothing count as not set. */
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -19,6 +24,8 @@ export type CiProduct =
   | "buildkite"
   | "azure"
   | "bitbucket"
+  | "argo"
+  | "tekton"
   | "other"
   | "none";
 
@@ -52,6 +59,8 @@ export interface Machine {
   readonly user: string;
   /** As the system calls itself. */
   readonly host: string;
+  /** True in a container of a Tekton step. */
+  readonly inTekton?: boolean;
 }
 
 /** Reads one variable; "" when it is unset or empty. */
@@ -69,7 +78,10 @@ export function detectCi(env: Env, machine: () => Machine = thisMachine): Ci {
   const get: Get = (name) => env[name]?.trim() ?? "";
   const found = PRODUCTS.find((product) => product.runsHere(get));
   if (found !== undefined) return { product: found.product, ...found.read(get) };
-  const { user, host } = machine();
+  const here = machine();
+  const pod = argoStep(env, here) ?? tektonStep(here);
+  if (pod !== null) return pod;
+  const { user, host } = here;
   const someCi = get("CI") !== "" && !/^(false|0|no)$/i.test(get("CI"));
   return {
     product: someCi ? "other" : "none",
@@ -87,7 +99,7 @@ export function detectCi(env: Env, machine: () => Machine = thisMachine): Ci {
 
 /** This machine and this user; a user without an entry in the system's list goes by number. */
 export function thisMachine(): Machine {
-  return { user: userName(), host: hostname() };
+  return { user: userName(), host: hostname(), inTekton: existsSync("/tekton/results") };
 }
 
 function userName(): string {

@@ -6,7 +6,7 @@
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import process from "node:process";
-import type { Ci, Env } from "../ci/detect.ts";
+import type { Ci, CiProduct, Env } from "../ci/detect.ts";
 import type { Identity } from "../lock/record.ts";
 import { usage } from "./errors.ts";
 import { WHERE } from "./flags.ts";
@@ -35,6 +35,9 @@ export interface Asked {
 
 const LEASE =
   "--store lease is not available in this version; leave it out (the lock is then kept in a Secret), or use --local";
+
+/** Where no repository is known a lock is everybody's by default. */
+const WITHOUT_REPOSITORY: readonly CiProduct[] = ["none", "other", "argo", "tekton"];
 
 const DEFAULT_REQUEST_TIMEOUT_MS = 15_000;
 /** Nothing is gained by waiting longer for one answer, and timers end at 24 days. */
@@ -145,7 +148,7 @@ function identityFor({ given, ci }: Asked, lock: string): Identity {
   if (repo !== null && repository === null) {
     throw usage(`${repo.from}: "${neutral(path, 60)}" is not of the form OWNER/REPO`);
   }
-  const ofRepo = repo !== null || !(ci.product === "none" || ci.product === "other");
+  const ofRepo = repo !== null || !WITHOUT_REPOSITORY.includes(ci.product);
   return identityOf(
     given.choice(WHERE.scope, ofRepo ? "repo" : "global"),
     repository,

@@ -189,3 +189,51 @@ for (
     assertEquals(projectOfRemote(remote), project);
   });
 }
+
+Deno.test("a step of Argo is known by its node, its workflow and its template", () => {
+  const env = {
+    ARGO_NODE_ID: "deploy-x7k2p-3411223344",
+    ARGO_CONTAINER_NAME: "main",
+    ARGO_TEMPLATE: '{"name":"roll-out"}',
+  };
+  const older = detectCi(env, MACHINE);
+  assertEquals(older, {
+    product: "argo",
+    jobId: "argo/deploy-x7k2p-3411223344/box",
+    holder: "Argo deploy-x7k2p-3411223344",
+    description: "template roll-out",
+    link: "",
+    project: null,
+    runNumber: null,
+    runId: null,
+    runAttempt: null,
+    actor: "jo",
+  });
+  const newer = detectCi({ ...env, ARGO_WORKFLOW_NAME: "deploy-x7k2p" }, MACHINE);
+  assertEquals([newer.holder, newer.runId], ["Argo deploy-x7k2p", "deploy-x7k2p"]);
+  for (const ARGO_TEMPLATE of ["", "{", "null", "[]", '{"name":3}']) {
+    assertEquals(detectCi({ ...env, ARGO_TEMPLATE }, MACHINE).description, "");
+  }
+});
+
+Deno.test("a step of Tekton is known by its folder, and goes by its pod's name", () => {
+  const machine = () => ({ user: "65532", host: "deploy-run-x7k2p-pod", inTekton: true });
+  const ci = detectCi({}, machine);
+  assertEquals(
+    [ci.product, ci.jobId, ci.holder, ci.project],
+    ["tekton", "tekton/deploy-run-x7k2p-pod", "Tekton deploy-run-x7k2p", null],
+  );
+});
+
+Deno.test("a CI whose runner lives in such a pod is that CI", () => {
+  const machine = () => ({ user: "jo", host: "runner-pod", inTekton: true });
+  assertEquals(detectCi({ ...GITHUB, ARGO_NODE_ID: "runner" }, machine).product, "github");
+});
+
+Deno.test("a job in a container and one of a reusable workflow on GitHub are known as any", () => {
+  // In a container HOSTNAME and HOME are others; in a called workflow all but the job's id is the caller's.
+  const called = { ...GITHUB, HOSTNAME: "f00", HOME: "/github/home", GITHUB_JOB: "called" };
+  const { product, project, jobId, holder } = detectCi(called);
+  assertEquals([product, project, holder], ["github", "acme/shop", "acme/shop Deploy #42"]);
+  assertNotEquals(jobId, detectCi(GITHUB).jobId);
+});
