@@ -280,6 +280,11 @@ export function answerWaiting(d: Draft, flight: Flight, answer: Answer): void {
   if (purpose.kind === "arrive") arrive(d, tickets);
   else if (purpose.kind === "pass") passNumber(d, purpose, tickets);
   else if (purpose.kind === "help") {
+    if (d.phase === "waiting" && d.ticket === null) {
+      // Its own ticket is damaged, so this list is one without it: it takes its place again and settles with that.
+      d.mustSettle = true;
+      return;
+    }
     // A list alone is good for the record that was known when it was asked for, and for no other.
     if (answer.record !== undefined || isCurrent(d, flight)) help(d, tickets);
   }

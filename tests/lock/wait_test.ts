@@ -259,6 +259,20 @@ Deno.test("a ticket into which somebody wrote nonsense is deleted and made again
   assertEquals(client.state.ticket?.ticket.order_revision, stored.revision);
 });
 
+Deno.test("one whose ticket is nonsense when the lock is given back takes its place again and holds", () => {
+  const world = calmWorld();
+  const holder = holderOf(world, "holder");
+  const client = waiter(world, "a");
+  const stored = client.state.ticket?.stored;
+  assert(stored);
+  world.core.patchTicket(OBJECT, stored, "nonsense");
+  holder.signal();
+  const freed = () => world.record()?.holders.length === 0;
+  world.run(freed, 10_000, "it is not given back");
+  const freedAt = world.time.now;
+  assertLess(untilItWorks(world, client) - freedAt, 3000);
+});
+
 Deno.test("one that was dropped by a person gives up and does not come back in its old place", () => {
   const world = calmWorld();
   holderOf(world, "holder");
