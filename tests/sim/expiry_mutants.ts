@@ -62,8 +62,8 @@ export const EXPIRY: readonly Mutant[] = [
   },
   {
     name: "that it shall wait is not heeded",
-    from: 'const told = fate.kind === "unknown" ? fate.retryAfterMs ?? 0 : 0;',
-    to: "const told = 0;",
+    from: "askAt: d.now + Math.max(told, wait * spread * d.position),",
+    to: "askAt: d.now + Math.max(0 * told, wait * spread * d.position),",
   },
   {
     name: "everybody asks as soon as the first",
