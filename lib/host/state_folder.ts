@@ -96,18 +96,25 @@ export function ensureFolder(folder: string): void {
 }
 
 /**
- * Makes a folder with those above it; one that is there stays as it is. Node's own `recursive` never ends in a place such as
- * /proc, which answers that the folder above is missing while it is there.
+ * Makes a folder with those above it; one that is there stays as it is, also when another process makes it meanwhile. Node's own
+ * `recursive` never ends in a place such as /proc, which answers that the folder above is missing while it is there.
  */
 function makeFolder(folder: string): void {
   try {
+    makeOne(folder);
+  } catch (error) {
+    const above = dirname(folder);
+    if (errorCode(error) !== "ENOENT" || above === folder) throw error;
+    makeFolder(above);
+    makeOne(folder);
+  }
+}
+
+function makeOne(folder: string): void {
+  try {
     mkdirSync(folder, { mode: 0o700 });
   } catch (error) {
-    if (errorCode(error) === "EEXIST" && isFolder(folder)) return;
-    const above = dirname(folder);
-    if (errorCode(error) !== "ENOENT" || above === folder || isFolder(above)) throw error;
-    makeFolder(above);
-    makeFolder(folder);
+    if (errorCode(error) !== "EEXIST" || !isFolder(folder)) throw error;
   }
 }
 
