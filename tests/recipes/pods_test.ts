@@ -60,13 +60,20 @@ const pod = (name: string, file: Container, worker: string): Product => ({
 testRecipe(
   pod("tekton-argo.md, Task", containerOf("tekton-argo.md", "deploy-task.yaml"), "deploy.sh"),
 );
-testRecipe(
-  pod(
+testRecipe({
+  ...pod(
     "tekton-argo.md, Workflow",
     containerOf("tekton-argo.md", "deploy-workflow.yaml"),
     "deploy.sh",
   ),
-);
+  holder: "Argo deploy-x7k2p",
+  // The controller sets them in each container.
+  env: (project, job) => ({
+    PATH: imagePath(project),
+    ARGO_WORKFLOW_NAME: "deploy-x7k2p",
+    ARGO_NODE_ID: `deploy-x7k2p-${job}`,
+  }),
+});
 
 /** Makes a namespace of processes; by root at once, by others as the root of a namespace of users. */
 const UNSHARE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
