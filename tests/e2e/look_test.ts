@@ -32,6 +32,8 @@ Deno.test("status and list as JSON have the documented fields, values and no oth
     object: "local/k8s-lock-a",
     capacity: 1,
     token,
+    order: "fifo",
+    next_build: null,
     frozen: null,
     holders: [{
       grant,
