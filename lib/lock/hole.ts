@@ -79,8 +79,9 @@ export function takeRunTold(
 ): void {
   if (d.hole?.number !== number) return;
   const { fate: before } = d.hole;
-  const told = fate.kind === "unknown" ? fate.retryAfterMs ?? 0 : 0;
-  d.hole = { ...d.hole, fate, askAt: d.now + Math.max(told, lookEvery(d)) };
+  // It may say itself how long it wants to be left alone.
+  const least = "retryAfterMs" in fate ? fate.retryAfterMs ?? 0 : 0;
+  d.hole = { ...d.hole, fate, askAt: d.now + Math.max(least, lookEvery(d)) };
   // The same again is no news.
   if (fate.why !== before?.why) tell(d, "info", `everybody waits for run ${number}: ${fate.why}`);
 }

@@ -66,6 +66,15 @@ Deno.test("by number: later runs wait, each release names the next, whoever came
   assertEquals(ticketsStanding(world), []);
 });
 
+Deno.test("a release by number lists what stands at this moment: a job of its run that is missed is lost", () => {
+  const world = worldAt(5);
+  const holder = job(world, 5);
+  untilItIsOver(world, holder);
+  const lists = world.network.sent.map(({ request }) => request)
+    .filter((request) => request.kind === "list");
+  assertEquals(lists.at(-1), { kind: "list", when: "now" });
+});
+
 Deno.test("a client that speaks as the record stands says so once, and names migrate", () => {
   const world = worldAt(5);
   untilItIsOver(world, job(world, 5));

@@ -7,6 +7,7 @@ import type { Queued } from "../../lib/lock/queue.ts";
 import { bar, claim, claimRefusal, release, remove } from "../../lib/lock/rules.ts";
 import {
   handOn,
+  helpedOn,
   holeIn,
   isOver,
   isWiped,
@@ -125,6 +126,13 @@ Deno.test("who does not answer has as long as a holder, and then its run is pass
   ]);
   const after = passOver(called, [ofRun(6)]);
   assertEquals([after.next_build, after.turn, after.roll_call.open], [6, ["run6"], false]);
+});
+
+Deno.test("a call that nobody stands in any more is the end of its run, whoever helps the record on", () => {
+  const called = frozen(call(settle(v3(5), [ofRun(5)]), [ofRun(5)]));
+  const after = helpedOn(called, [ofRun(6)]);
+  assertEquals([after.next_build, after.turn, after.roll_call.open], [6, ["run6"], false]);
+  assertEquals(helpedOn(called, [ofRun(5)]).next_build, 5);
 });
 
 Deno.test("a number is a hole while nobody of ours holds it or waits with it", () => {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { EXPIRY } from "./expiry_mutants.ts";
+import { BY_NUMBER } from "./number_mutants.ts";
 
 /** Bugs that somebody might make: each an exact text that stands in one place of the lock, and what stands there instead. */
 export interface Mutant {
@@ -295,6 +296,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...HOLDING,
   ...OTHERS,
   ...EXPIRY,
+  ...BY_NUMBER,
 ];
 
 /**

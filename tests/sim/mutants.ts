@@ -30,7 +30,7 @@ function run(folder: string, paths: readonly string[], seeds: string) {
     ["test", "-A", "--no-check", "--fail-fast", ...paths],
     {
       cwd: folder,
-      env: { ...process.env, NO_COLOR: "1", K8S_LOCK_SEEDS: seeds },
+      env: { ...process.env, NO_COLOR: "1", K8S_LOCK_SEEDS: seeds, K8S_LOCK_V3_SEEDS: seeds },
       encoding: "utf8",
       timeout: 120_000,
     },
@@ -52,7 +52,8 @@ async function attempt(folder: string, mutant: Mutant): Promise<string[]> {
   try {
     const tests = run(folder, ["tests/lock"], SEEDS);
     const simulation = run(folder, ["tests/sim/simulation_test.ts"], SEEDS);
-    return [tests, simulation].flatMap((one) => one.failed ? [catcher(one.output)] : []);
+    const byNumber = run(folder, ["tests/sim/v3_simulation_test.ts"], SEEDS);
+    return [tests, simulation, byNumber].flatMap((one) => one.failed ? [catcher(one.output)] : []);
   } finally {
     await writeFile(path, original);
   }
