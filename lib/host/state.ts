@@ -19,7 +19,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { array, Damaged, integer, nullable, object, oneOf, text } from "../lock/parse.ts";
+import { array, Damaged, flatten, integer, nullable, object, oneOf, text } from "../lock/parse.ts";
 import type { Extra, Reader } from "../lock/parse.ts";
 import { errorCode } from "./processes.ts";
 import { cannot, checkFolder, ensureFolder, StateError } from "./state_folder.ts";
@@ -215,8 +215,13 @@ export function writeState(folder: string, state: LockState, files = realWriter)
   writeWhole(place(folder, state.grant, "json"), stateText(state), files);
 }
 
-function stateText({ extra, ...known }: LockState): string {
-  return `${JSON.stringify({ ...extra, ...known }, null, 2)}\n`;
+function stateText(state: LockState): string {
+  const stored = {
+    ...flatten(state),
+    connection: flatten(state.connection),
+    lost: state.lost === null ? null : flatten(state.lost),
+  };
+  return `${JSON.stringify(stored, null, 2)}\n`;
 }
 
 /**

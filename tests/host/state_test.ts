@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -87,6 +88,24 @@ Deno.test("fields of a later version are kept", () => {
   assert(read !== null);
   writeState(here.path, { ...read, phase: "held" });
   assertEquals(readState(here.path, state().grant)?.extra, { mood: "good" });
+});
+
+Deno.test("fields of a later version inside others are written back where they stood, however often", () => {
+  using here = folder();
+  const file = join(here.path, `${state().grant}.json`);
+  const stored = {
+    ...state(),
+    connection: { kubeconfig: [], context: null, proxy: "a" },
+    lost: { why: "deleted", at: "noon" },
+  };
+  writeState(here.path, state());
+  writeFileSync(file, JSON.stringify(stored));
+  for (let times = 0; times < 3; times++) {
+    const read = readState(here.path, state().grant);
+    assert(read !== null);
+    writeState(here.path, read);
+  }
+  assertEquals(JSON.parse(readFileSync(file, "utf8")), stored);
 });
 
 Deno.test("a state is for its user alone, and so is the folder that is made for it", () => {
