@@ -23,6 +23,8 @@ export function programHelp(): string {
     "K8S_LOCK_KUBECONFIG_DATA  a kubeconfig in base64, for CI secrets",
     "K8S_LOCK_STATE_DIR        where acquire keeps what release, verify and renew need",
     "K8S_LOCK_BYPASS           a reason to go on without any lock, in an emergency",
+    "K8S_LOCK_GITHUB_TOKEN     to ask GitHub whether a silent holder's job is over (--on-expiry verify)",
+    "K8S_LOCK_CHECK_RUN_ID     ${{ job.check_run_id }} of this job, for --on-expiry verify",
     "NO_COLOR                  no colours at a terminal",
   ]) + section(
     "Exit codes:",
