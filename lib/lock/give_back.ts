@@ -42,8 +42,10 @@ export function beginRelease(d: Draft, result: NonNullable<Draft["result"]>): vo
  */
 function mayHandOn(d: Draft): boolean {
   const known = knownRecord(d.known);
-  const number = d.hold?.number ?? d.config.orderKey;
+  const number = d.hold === null ? d.config.orderKey : d.hold.number;
   if (known === null || number === null || !isV3(known.record)) return false;
+  // One that resumes does not know whether it held by number at all: a number that is just its own is no other run's.
+  if (d.hold === null && known.record.next_build !== number) return false;
   if (d.hold !== null && known.stored.uid !== d.hold.uid) return false;
   return known.record.next_build <= number && known.record.holders.length === 0 &&
     !isSpent(known.record, d.grant);
@@ -119,8 +121,8 @@ function given(
   tickets: readonly Queued[],
 ): LockRecord | null {
   if (mayHandOn(d)) {
-    const number = d.hold?.number ?? d.config.orderKey ?? undefined;
-    return handOn(known.record, number, tickets);
+    const number = d.hold === null ? d.config.orderKey : d.hold.number;
+    return handOn(known.record, number ?? undefined, tickets);
   }
   if (d.hold === null || known.stored.uid !== d.hold.uid) return null;
   const number = known.record.next_build;

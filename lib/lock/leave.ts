@@ -67,7 +67,8 @@ export function decideLeaving(d: Draft): void {
 export function owesNumber(d: Draft): boolean {
   const known = knownRecord(d.known);
   const { orderKey } = d.config;
-  return known !== null && orderKey !== null && isV3(known.record) &&
+  return d.order === "sequential" && known !== null && orderKey !== null &&
+    isV3(known.record) &&
     known.record.next_build <= orderKey && !isSpent(known.record, d.grant);
 }
 

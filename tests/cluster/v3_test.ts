@@ -1,6 +1,7 @@
 /** Jobs of version 3, by kubectl, and ours on one Secret of a real API server. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Buffer } from "node:buffer";
+import { actionsApiServer } from "../support/actions_api.ts";
 import { type LockSite, withLock } from "../support/lock_site.ts";
 import type { Ended, Program } from "../support/program.ts";
 import { ofRun, runbook, V3Job, v3Secret } from "../support/v3_job.ts";
@@ -161,6 +162,37 @@ Deno.test("the runbook's command on a record in today's form counts as its delet
     await work.dead;
     assertEquals(await stands(site), { next: "6", lock: null });
     await ends(await start(site, 6, ["true"]), 0);
+  }));
+
+Deno.test("a run that is over is passed by what the Actions API says of it, and one that goes on is waited for", () =>
+  withLock(async (site) => {
+    await v3Secret(site, 5);
+    const run = (number: number, status: string) => ({
+      run_number: number,
+      status,
+      conclusion: status === "completed" ? "cancelled" : null,
+    });
+    const answer = (status: string) => () => ({
+      body: { total_count: 2, workflow_runs: [run(6, "in_progress"), run(5, status)] },
+    });
+    await using server = await actionsApiServer(answer("in_progress"));
+    const env = {
+      ...ofRun(6),
+      GITHUB_WORKFLOW_REF: "acme/shop/.github/workflows/deploy.yml@refs/heads/main",
+      GITHUB_API_URL: server.url,
+      K8S_LOCK_GITHUB_TOKEN: "ghs_verysecret",
+    };
+    const waiter = await site.start("run6", ["run", "deploy", ...TTL, "--", "true"], { env });
+    await waiter.line("by the Actions API run 5 is not over");
+    assertEquals((await stands(site)).next, "5");
+    server.answer = answer("completed");
+    const { stderr } = await ends(waiter, 0, "passes run 5: by the Actions API run 5 is over");
+    assert(!stderr.includes("ghs_verysecret"));
+    assertEquals((await stands(site)).next, "7");
+    assertStringIncludes(
+      server.asked[0] ?? "",
+      "/repos/acme/shop/actions/workflows/deploy.yml/runs",
+    );
   }));
 
 Deno.test("acquire, verify, renew, status, list, break and release are right on a record in version 3's form", () =>

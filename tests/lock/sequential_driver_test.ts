@@ -109,6 +109,7 @@ for (const order of ["fifo", "sequential"] as const) {
     const stands = order === "fifo" ? "sequential" : "today";
     assertEquals(one.state.result, { kind: "other_order", stands });
     assertEquals(world.record()?.holders, []);
+    if (order === "fifo") assertEquals([next(world), world.record()?.given_up], [5, undefined]);
   });
 }
 
@@ -297,6 +298,37 @@ Deno.test("the runbook's command on a record in today's form counts as its delet
   assertEquals(holder.state.result, { kind: "lost", lost: { kind: "wiped", next: 7 } });
   assertGreaterOrEqual(untilItWorks(world, last) - wipedAt, TTL_MS);
   assert(told(world).includes("overwritten by one who does not know its holder"));
+});
+
+Deno.test("a holder in today's form takes no number for its own that the runbook's command sets", () => {
+  const world = calmWorld();
+  const holder = world.start("holder", { order: null, orderKey: 9 }, ENDLESS);
+  untilItWorks(world, holder);
+  replaceWith(world, 7);
+  untilItIsOver(world, holder);
+  world.runFor(60_000);
+  assertEquals(next(world), 7);
+});
+
+Deno.test("a release of a hold that was wiped moves a number on that is its own, and no other", () => {
+  for (const [stands, after] of [[5, 6], [4, 4], [6, 6]] as const) {
+    const world = worldAt(5);
+    const holder = job(world, 5, { work: "steps" }, ENDLESS);
+    untilItWorks(world, holder);
+    const { grant } = holder.state;
+    holder.kill();
+    replaceWith(world, stands);
+    const release = world.start("release", {
+      order: null,
+      orderKey: 5,
+      work: "steps",
+      resumed: { grant, then: "release" },
+    });
+    untilItIsOver(world, release);
+    const lost = { kind: "wiped", next: stands } as const;
+    assertEquals(release.state.result, { kind: "lost", lost });
+    assertEquals(next(world), after);
+  }
 });
 
 Deno.test("who waits when the record is brought into today's form goes on waiting, in its place", () => {
