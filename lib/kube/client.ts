@@ -50,6 +50,8 @@ export interface KubeRequest {
   readonly body?: unknown;
   /** Default `application/json`. One of a patch makes the request a PATCH, also of the verb `create` (apply). */
   readonly contentType?: string;
+  /** `metadata`: of the objects of a list nothing else is sent. */
+  readonly view?: "metadata";
   /** Ends the request, as `unknown`. */
   readonly signal?: AbortSignal | undefined;
   /** Instead of the client's own; in milliseconds. */
@@ -58,6 +60,10 @@ export interface KubeRequest {
 
 /** Answers are cut off here: 1,000 tickets are 0.8 MB, a Secret at most 1.5 MB. */
 const MAX_BYTES = 32 * 1024 * 1024;
+
+/** Where a server does not know it, all of the objects is sent. */
+const METADATA_OF_LIST =
+  "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
 const METHODS = {
   get: "GET",
@@ -182,7 +188,7 @@ export class KubeClient {
       method: request.contentType?.includes("-patch+") ? "PATCH" : METHODS[request.target.verb],
       headers: {
         ...login.headers,
-        accept: "application/json",
+        accept: request.view === "metadata" ? METADATA_OF_LIST : "application/json",
         "user-agent": `k8s-lock/${this.#options.version}`,
         ...(body === undefined ? {} : {
           "content-type": request.contentType ?? "application/json",

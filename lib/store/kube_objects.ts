@@ -93,6 +93,8 @@ export interface ListRequest {
   readonly target: Target & { readonly verb: "list" };
   /** Which of them, as a label selector of Kubernetes. */
   readonly labelSelector: string;
+  /** `metadata`: nothing else of them is sent. */
+  readonly view?: "metadata";
   /** Objects in one answer; more come in the next, of the same state of the cluster. */
   readonly page: number;
   /** A revision that the list must have seen. Absent or empty: it must be of this moment. */
@@ -124,7 +126,7 @@ export async function listOf(client: KubeClient, request: ListRequest): Promise<
 }
 
 async function pagesOf(client: KubeClient, request: ListRequest): Promise<Listed> {
-  const { target, labelSelector, page, notOlderThan = "", signal } = request;
+  const { target, labelSelector, page, notOlderThan = "", view, signal } = request;
   const objects: unknown[] = [];
   const state = notOlderThan === ""
     ? {}
@@ -137,7 +139,9 @@ async function pagesOf(client: KubeClient, request: ListRequest): Promise<Listed
       limit: String(page),
       ...(next === "" ? state : { continue: next }),
     };
-    const list = fieldsOf(await client.request({ target, query, signal }));
+    const list = fieldsOf(
+      await client.request({ target, query, signal, ...(view === undefined ? {} : { view }) }),
+    );
     if (Array.isArray(list["items"])) objects.push(...list["items"]);
     const { continue: more, resourceVersion } = fieldsOf(list["metadata"]);
     if (typeof resourceVersion === "string") revision = resourceVersion;

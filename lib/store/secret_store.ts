@@ -40,6 +40,8 @@ import { LeaseTickets } from "./lease_tickets.ts";
 const KEY = "lock";
 /** The data key of k8s-lock v3: a run number. */
 const V3_KEY = "next_build";
+/** What the names of version 3's Secrets begin with. */
+const V3_PREFIX = "k8s-lock-";
 const PAGE = 500;
 
 /** Which place of a cluster. */
@@ -204,11 +206,39 @@ async function listRecords(
     page: PAGE,
     signal,
   });
-  return secrets.map((secret) => ({
+  return [...secrets, ...await unlabelled(client, namespace, signal)].map((secret) => ({
     object: metadataOf(secret).name,
     // One that lost its key is listed too, with no text: who lists wants to see what is damaged.
     record: { ...versionOf(secret), text: textOf(secret) ?? "", native: secret },
   }));
+}
+
+/** Records without our labels: version 3 knows none, and wipes them at each of its ends. Nothing is read of what is not called as a record. */
+async function unlabelled(
+  client: KubeClient,
+  namespace: string,
+  signal?: AbortSignal,
+): Promise<unknown[]> {
+  const { objects } = await listOf(client, {
+    target: { verb: "list", group: "", resource: "secrets", namespace },
+    labelSelector: `${LABELS.role}!=record`,
+    view: "metadata",
+    page: PAGE,
+    signal,
+  });
+  const found: unknown[] = [];
+  for (const name of objects.map((object) => metadataOf(object).name)) {
+    if (!name.startsWith(V3_PREFIX)) continue;
+    try {
+      const target = { verb: "get", group: "", resource: "secrets", namespace, name } as const;
+      const secret = await client.request({ target, signal });
+      if (textOf(secret) !== undefined) found.push(secret);
+    } catch (error) {
+      // Deleted meanwhile.
+      if ((error as { kind?: unknown }).kind !== "missing") throw error;
+    }
+  }
+  return found;
 }
 
 function endOf(error: unknown): WatchEvent {

@@ -207,6 +207,8 @@ Deno.test("acquire, verify, renew, status, list, break and release are right on 
     assertEquals([free.lock, free.order, free.next_build], ["deploy", "sequential", 5]);
     assertMatch((await call(5, 0, "status", "deploy")).stdout, /run 5 is next[^]*cannot be seen/);
     assertMatch((await call(5, 0, "list", "deploy")).stdout, /^deploy +- +free/m);
+    await site.cluster.kubectl(["-n", site.namespace, "create", "secret", "generic", "k8s-lock-x"]);
+    assertMatch((await call(5, 0, "list")).stdout, /WAITING\n\(of version 3\) +- +free[^\n]*\n$/);
     const none = await call(5, 0, "break", "deploy", "--yes");
     assertStringIncludes(none.stderr, "run 5 may be at work all the same");
     await call(5, 14, "verify", "deploy");

@@ -9,7 +9,10 @@ const EXPIRED = status(410, "Expired", "The provided continue parameter is too o
 /** The lists of a server that has two pages and forgets where the first `expiring` lists were. */
 async function lists(expiring: number) {
   const server = await fakeServer((response, { url }) => {
-    const token = new URL(url, "http://server").searchParams.get("continue");
+    const query = new URL(url, "http://server").searchParams;
+    // Those of version 3 are a list of their own, of which there are none here.
+    if (query.get("labelSelector")?.includes("!=")) return json(response, { items: [] });
+    const token = query.get("continue");
     const resource = url.includes("/leases") ? "k8s-lock-a-t-" : "k8s-lock-";
     const page = (name: string, next: string) =>
       json(response, {
@@ -37,7 +40,8 @@ for (const what of ["records", "tickets"] as const) {
   Deno.test(`a list of ${what} whose next page comes too late is read again from its start`, async () => {
     await using list = await lists(1);
     assertEquals(await namesOf(list), ["one", "two"]);
-    assertEquals(list.server.asked.length, 4);
+    const asked = list.server.asked.filter(({ url }) => !url.includes("%21%3D"));
+    assertEquals(asked.length, 4);
   });
 
   Deno.test(`a list of ${what} whose next page always comes too late is given up`, async () => {
