@@ -14,7 +14,7 @@ import {
   untilItWorks,
   waiter,
 } from "../sim/scenario.ts";
-import { World } from "../sim/world.ts";
+import type { World } from "../sim/world.ts";
 
 const TTL = 60_000;
 const HOUR = 3_600_000;
