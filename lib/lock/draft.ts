@@ -36,6 +36,7 @@ export function freshState(config: Config, now: number, wall: number): State {
     order: config.order ?? "fifo",
     lowest: null,
     hole: null,
+    gaveUp: [],
     known: null,
     sight: NOTHING_SEEN,
     seenTtlMs: 0,

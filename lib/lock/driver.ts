@@ -335,6 +335,8 @@ export interface State {
   readonly lowest: number | null;
   /** Null while there is none. */
   readonly hole: Hole | null;
+  /** Numbers to come whose waiters have gone, as the record said before version 3 wiped it. */
+  readonly gaveUp: readonly number[];
   /** Null until the record was first read. */
   readonly known: Known | null;
   /** What it saw of the known record, and since when. */

@@ -40,6 +40,15 @@ export function forgetHole(d: Draft, record: LockRecord, why: "news" | "outage")
   } else if (why === "outage") d.hole = { ...hole, since: d.now };
 }
 
+/**
+ * Keeps in mind who gave up: the next end of version 3 wipes that. A number that has been passed is forgotten, as a person may set it
+ * again for a re-run.
+ */
+export function noteGivenUp(d: Draft, { next_build, given_up = [] }: LockRecord): void {
+  if (next_build === undefined) return;
+  d.gaveUp = [...new Set([...d.gaveUp, ...given_up])].filter((number) => number >= next_build);
+}
+
 function lookEvery(d: Draft): number {
   const every = Math.min(LOOK_EVERY_MS.most, LOOK_EVERY_MS.next * d.position);
   return every * (0.75 + random(d) / 2);
@@ -66,6 +75,7 @@ export function decideHole(d: Draft): boolean {
 }
 
 function reasonToPass(d: Draft, hole: Hole): string | null {
+  if (d.gaveUp.includes(hole.number)) return "who waited for it has given up";
   if (hole.fate?.kind === "over") return hole.fate.why;
   const { skipAfterMs } = d.config;
   if (skipAfterMs === null || !due(d, hole.since + skipAfterMs)) return null;

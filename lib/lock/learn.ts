@@ -10,7 +10,7 @@ import {
 } from "./draft.ts";
 import type { Draft } from "./draft.ts";
 import { loseForGood } from "./hold.ts";
-import { forgetHole } from "./hole.ts";
+import { forgetHole, noteGivenUp } from "./hole.ts";
 import { adopted } from "./identity.ts";
 import { NOTHING_SEEN, see, seeAfterOutage } from "./observer.ts";
 import { Damaged } from "./parse.ts";
@@ -145,6 +145,7 @@ export function learn(
     ? seeAfterOutage(d.sight, record, d.now, lostMs)
     : see(d.sight, record, d.now);
   forgetHole(d, record, afterOutage ? "outage" : "news");
+  noteGivenUp(d, record);
   if (source === "read") d.outage = false;
   for (const holder of record.holders) {
     d.seenTtlMs = Math.max(d.seenTtlMs, holder.ttl_seconds * 1000);

@@ -147,6 +147,33 @@ Deno.test("one that gives up before its number has come leaves no hole", () => {
   assertEquals(next(world), 7);
 });
 
+Deno.test("that one gave up is kept in mind by those that wait, also when version 3 wipes it", () => {
+  const world = worldAt(5);
+  const [leaver, last] = [job(world, 6), job(world, 7)];
+  untilItWaits(world, leaver);
+  untilItWaits(world, last);
+  leaver.signal();
+  untilItIsOver(world, leaver, 1000);
+  world.runFor(1000);
+  replaceWith(world, 6);
+  untilItWorks(world, last, 1000);
+  assertEquals(next(world), 7);
+});
+
+Deno.test("a number that was passed and set again for a re-run is not passed again by what is remembered", () => {
+  const world = worldAt(5);
+  const [leaver, last] = [job(world, 6), job(world, 9)];
+  untilItWaits(world, leaver);
+  untilItWaits(world, last);
+  leaver.signal();
+  untilItIsOver(world, leaver, 1000);
+  replaceWith(world, 8);
+  world.runFor(1000);
+  replaceWith(world, 6);
+  world.runFor(600_000);
+  assertEquals([next(world), last.working], [6, null]);
+});
+
 Deno.test("one that tries once and is not free leaves no hole either", () => {
   const world = worldAt(5);
   const holder = job(world, 5, {}, { workMs: 5000 });

@@ -69,6 +69,16 @@ export const BY_NUMBER: readonly Mutant[] = ([
     'if (hole.fate !== null && hole.fate.kind !== "not_over") return hole.fate.why;',
   ],
   [
+    "who gave up is forgotten when version 3 wipes it",
+    "d.gaveUp = [...new Set([...d.gaveUp, ...given_up])].filter",
+    "d.gaveUp = [...new Set(given_up)].filter",
+  ],
+  [
+    "who gave up is remembered when its number was passed",
+    ".filter((number) => number >= next_build);",
+    ".filter((number) => number >= 0 * next_build);",
+  ],
+  [
     "an outage counts for --skip-after",
     'else if (why === "outage") d.hole = { ...hole, since: d.now };',
     "",
