@@ -133,8 +133,10 @@ async function merge(texts: readonly KubeconfigText[]): Promise<Merged> {
 
 async function contextOf({ config, texts }: Merged, wanted: string | undefined): Promise<Context> {
   const from = namesOf(texts);
-  const names = config.getContexts().map(({ name }) => name);
-  const listed = names.length === 0 ? "It has no contexts" : `It has: ${names.join(", ")}`;
+  const names = config.getContexts().map(({ name }) => shown(name));
+  const listed = names.length === 0
+    ? "It has no contexts"
+    : inOneLine(`It has: ${names.join(", ")}`, 1000);
   const name = wanted ?? config.getCurrentContext();
   if (!name) {
     throw new KubeconfigError(
@@ -144,8 +146,8 @@ async function contextOf({ config, texts }: Merged, wanted: string | undefined):
   const context = config.getContextObject(name);
   if (context !== null) return context;
   const what = wanted === undefined
-    ? `current-context names "${name}", and there is no such context`
-    : `there is no context "${name}"`;
+    ? `current-context names "${shown(name)}", and there is no such context`
+    : `there is no context "${shown(name)}"`;
   throw new KubeconfigError(`${from}: ${what}${await whatIsWrong(texts)}. ${listed}.`);
 }
 
@@ -156,13 +158,18 @@ async function fieldsOf<T>(
   fields: T | null,
 ): Promise<T> {
   if (fields !== null) return fields;
-  const named = `${labelOf(merged, "contexts", context)}: its ${kind} "${context[kind]}"`;
+  const named = `${labelOf(merged, "contexts", context)}: its ${kind} "${shown(context[kind])}"`;
   const where = `${namesOf(merged.texts)}${await whatIsWrong(merged.texts)}`;
   throw new KubeconfigError(`${named} is not among the ${kind}s of ${where}.`);
 }
 
 function labelOf({ origins }: Merged, list: string, entry: { readonly name: string }): string {
-  return `${origins.get(entry)?.from}: ${list} "${entry.name}"`;
+  return `${origins.get(entry)?.from}: ${list} "${shown(entry.name)}"`;
+}
+
+/** A name as it may stand in a message. */
+function shown(name: unknown): string {
+  return inOneLine(String(name), 200);
 }
 
 const namesOf = (texts: readonly KubeconfigText[]) => texts.map(({ from }) => from).join(", ");
@@ -183,7 +190,9 @@ async function read(text: KubeconfigText): Promise<KubeConfig> {
     const mistake = notKubeconfig(text);
     if (mistake !== null) throw mistake;
   }
-  config.makePathsAbsolute(text.folder);
+  // Not by the library, which throws where one is no text: nobody may need that entry.
+  for (const cluster of clusters) makeAbsolute(text.folder, cluster, ["caFile"]);
+  for (const user of users) makeAbsolute(text.folder, user, ["certFile", "keyFile"]);
   // 2.0.1 takes a plugin from where we stand; meant is one from the kubeconfig's folder.
   for (const { exec } of users) {
     if (/[\\/]/.test(exec?.command)) exec.command = path.resolve(text.folder, exec.command);
@@ -204,12 +213,30 @@ async function whatIsWrong(texts: readonly KubeconfigText[]): Promise<string> {
   return "";
 }
 
-/** 2.0.1 takes a number for a token, though 0123 in YAML is not what was meant. */
+function makeAbsolute<T extends object>(
+  folder: string,
+  entry: T,
+  fields: readonly (keyof T)[],
+): void {
+  for (const field of fields) {
+    const value = entry[field];
+    // The library's types call them readonly, and its own method writes them all the same.
+    if (typeof value === "string" && value !== "") {
+      Object.assign(entry, { [field]: path.resolve(folder, value) });
+    }
+  }
+}
+
+/** Fields of a cluster or user that are no texts. */
+const NO_TEXTS =
+  /^(insecure-skip-tls-verify|disable-compression|exec|auth-provider|as-groups|as-user-extra)$/;
+
+/** 2.0.1 takes anything for a token, though 0123 in YAML is not what was meant. */
 function onlyTexts(label: string, fields: Readonly<Record<string, unknown>>): void {
   for (const [key, value] of Object.entries(fields)) {
-    if (typeof value === "number" || value instanceof Date) {
-      throw new KubeconfigError(`${label}: ${key} is not a text (put it in quotes).`);
-    }
+    if (typeof value === "string" || (value ?? null) === null || NO_TEXTS.test(key)) continue;
+    const hint = typeof value !== "object" || value instanceof Date ? " (put it in quotes)" : "";
+    throw new KubeconfigError(`${label}: ${key} is not a text${hint}.`);
   }
 }
 

@@ -38,9 +38,14 @@ export class LineReader {
   }
 
   #take(): string {
-    const decoder = new TextDecoder();
-    const line = this.#parts.map((part) => decoder.decode(part, { stream: true })).join("") +
-      decoder.decode();
+    const bytes = new Uint8Array(this.#size);
+    let at = 0;
+    for (const part of this.#parts) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    // All at once: piece by piece Deno's decoder drops a byte order mark that begins any of them.
+    const line = new TextDecoder().decode(bytes);
     this.#parts = [];
     this.#size = 0;
     return line;

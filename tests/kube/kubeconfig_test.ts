@@ -383,3 +383,23 @@ Deno.test("a token's file that is empty is told, not nobody logged in", async ()
   const file = await files.write("config", kubeconfig({ user: { tokenFile: "token" } }));
   assertStringIncludes(await refused({ kubeconfigPaths: file }), "is empty");
 });
+
+for (const value of [{}, { a: 1 }, ["a"], true, 5]) {
+  const FIELDS = {
+    cluster: ["certificate-authority", "tls-server-name"],
+    user: ["token", "client-certificate", "client-key"],
+    context: ["namespace"],
+  };
+  Deno.test(`a field that is ${JSON.stringify(value)} where a text belongs is refused by its name`, async () => {
+    await using files = await folder();
+    for (const [entry, fields] of Object.entries(FIELDS)) {
+      for (const field of fields) {
+        const text = kubeconfig({ [entry]: { [field]: value } });
+        const file = await files.write("config", text);
+        const message = await refused({ kubeconfigPaths: file });
+        assertStringIncludes(message, `${file}: `);
+        assertStringIncludes(message, field);
+      }
+    }
+  });
+}
