@@ -21,6 +21,11 @@ export function programLine(): readonly string[] {
   return given ? JSON.parse(given) : [Deno.execPath(), "run", "-A", "-q", MAIN];
 }
 
+/** From now on, for this process and what it starts. */
+export function startAs(line: readonly string[]): void {
+  process.env[VARIABLE] = JSON.stringify(line);
+}
+
 async function main(wanted: readonly string[]): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), "k8s-lock-bundle-"));
   try {
