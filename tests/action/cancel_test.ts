@@ -140,6 +140,20 @@ test("cancelled while it holds: the post step gives the lock back", async (jobs)
   await nobodyLeft(jobs.site, job);
 });
 
+test("a step of a cancelled job that runs all the same (if: always()) keeps the lock that it takes", async (jobs) => {
+  const job = await jobs.job();
+  const work = job.run("echo works; exec sleep 1000");
+  await job.says("works");
+  await job.cancel();
+  await work;
+  const { result, outputs, log } = await job.use(await jobs.inputs());
+  assertEquals([result, outputs["acquired"]], ["success", "true"], log);
+  assertEquals(jobs.site.outside.record?.holders.length, 1, log);
+  assertEquals((await job.run("k8s-lock verify deploy --scope global")).result, "success");
+  await job.end();
+  await nobodyLeft(jobs.site, job);
+});
+
 test("what a cancelled step has left at work is ended before anybody else can hold", async (jobs) => {
   const job = await jobs.job();
   // Before the lock was taken: it is not under the lock.

@@ -7,7 +7,9 @@ export type Value = string | boolean;
 export interface Scope {
   /** The value at `steps.take.outputs.token`. */
   readonly look: (path: string) => string;
-  readonly status: "success" | "failure";
+  /** How the composite stands: `success()` and `failure()` in it ask for that, and not for the job's status. */
+  readonly status: "success" | "failure" | "cancelled";
+  /** The job's: `cancelled()` asks for that, also in a composite. */
   readonly cancelled: boolean;
 }
 
@@ -98,7 +100,7 @@ function called(name: string, { status, cancelled }: Scope): boolean {
     case "always":
       return true;
     case "success":
-      return status === "success" && !cancelled;
+      return status === "success";
     case "failure":
       return status === "failure";
     case "cancelled":

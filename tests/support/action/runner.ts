@@ -131,11 +131,10 @@ export class JobRunner implements AsyncDisposable {
       Object.entries(known).map(([name, input]) => [name, inputs[name] ?? input.default ?? ""]),
     );
     const outputs = new Map<string, Outputs>();
-    let status: "success" | "failure" = "success";
     let result: StepEnd["result"] = "success";
     const scope = () => ({
       look: (path: string) => lookUp(path, given, outputs),
-      status,
+      status: result,
       cancelled: this.#cancelled,
     });
     for (const step of action.runs.steps ?? []) {
@@ -149,7 +148,6 @@ export class JobRunner implements AsyncDisposable {
         : await this.#nested(step.uses, step.with ?? {});
       outputs.set(step.id ?? step.name, end.outputs);
       if (end.code === 0 && !end.cancelled) continue;
-      status = end.cancelled ? status : "failure";
       if (result === "success") result = end.cancelled ? "cancelled" : "failure";
     }
     const got = Object.entries(action.outputs ?? {}).map(([name, { value = "" }]) =>
