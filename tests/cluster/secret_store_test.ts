@@ -3,6 +3,7 @@ import process from "node:process";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { KubeClient } from "../../lib/kube/client.ts";
 import { loadConnection } from "../../lib/kube/kubeconfig.ts";
+import { encodeRecord, parseRecord } from "../../lib/lock/record.ts";
 import { StoreError } from "../../lib/lock/store.ts";
 import type { LockStore, LockStores } from "../../lib/lock/store.ts";
 import { secretStores } from "../../lib/store/secret_store.ts";
@@ -207,29 +208,45 @@ Deno.test("what others added to a record is kept, and labels that were wiped com
   assertEquals(data, { more: "Yw==", lock: "dHdv" });
 });
 
-for (
-  const [sentence, data, said] of [
-    ["somebody else's Secret", { password: "c2VjcmV0" }, "the keys password"],
-    ["a record of v3", { next_build: "NDI=" }, "a record of k8s-lock v3"],
-  ] as const
-) {
-  Deno.test(`${sentence} is refused with what stands there, and never written`, async () => {
-    const object = `foreign-${Object.keys(data)[0]?.replace("_", "-")}`;
-    using opened = await openLock(object);
-    const { lock } = opened;
-    const path = `/api/v1/namespaces/${namespace}/secrets`;
-    const made = await cluster.api.must("POST", path, {
-      body: { metadata: { name: object }, data },
-    });
-    const read = await assertRejects(() => lock.readRecord(), StoreError);
-    assertEquals(read.kind, "unusable");
-    assertStringIncludes(read.message, said);
-    assert(!read.message.includes("c2VjcmV0") && !read.message.includes('secret"'), read.message);
-    const create = await assertRejects(() => lock.createRecord("{}"), StoreError);
-    assertEquals(create.kind, "exists");
-    assertEquals(await cluster.api.must("GET", `${path}/${object}`), made);
+Deno.test("somebody else's Secret is refused with what stands there, and never written", async () => {
+  const data = { password: "c2VjcmV0" };
+  const said = "the keys password";
+  const object = "foreign-password";
+  using opened = await openLock(object);
+  const { lock } = opened;
+  const path = `/api/v1/namespaces/${namespace}/secrets`;
+  const made = await cluster.api.must("POST", path, {
+    body: { metadata: { name: object }, data },
   });
-}
+  const read = await assertRejects(() => lock.readRecord(), StoreError);
+  assertEquals(read.kind, "unusable");
+  assertStringIncludes(read.message, said);
+  assert(!read.message.includes("c2VjcmV0") && !read.message.includes('secret"'), read.message);
+  const create = await assertRejects(() => lock.createRecord("{}"), StoreError);
+  assertEquals(create.kind, "exists");
+  assertEquals(await cluster.api.must("GET", `${path}/${object}`), made);
+});
+
+Deno.test("the number of version 3 stands under its own key beside ours, and goes when the record leaves its form", async () => {
+  using opened = await openLock("of-v3");
+  const { lock } = opened;
+  const path = `/api/v1/namespaces/${namespace}/secrets/of-v3`;
+  await cluster.api.must("POST", `/api/v1/namespaces/${namespace}/secrets`, {
+    body: { metadata: { name: "of-v3" }, data: { next_build: "NDI=", more: "Yw==" } },
+  });
+  const read = await lock.readRecord();
+  assert(read !== null);
+  const record = parseRecord(read.text);
+  assertEquals(record.next_build, 42);
+  const dataNow = async () => (await cluster.api.must("GET", path))["data"];
+  const changed = await lock.replaceRecord(read, encodeRecord({ ...record, next_build: 43 }));
+  const { lock: ours, ...others } = await dataNow() as Record<string, string>;
+  assertEquals(others, { next_build: "NDM=", more: "Yw==" });
+  assert(!atob(ours ?? "").includes("next_build"));
+  const { order: _, next_build: __, ...today } = parseRecord(changed.text);
+  await lock.replaceRecord(changed, encodeRecord(today));
+  assertEquals(Object.keys(await dataNow() as object).sort(), ["lock", "more"]);
+});
 
 Deno.test("a record whose key was taken out counts as deleted for who watches it", async () => {
   using opened = await openLock("emptied");
