@@ -81,7 +81,7 @@ export class Afterwards {
         config: { ...config, grantPrefix: `Z${i}`, holder: `latecomer ${i + 1}` },
       })),
     };
-    const past = { ...world.past, begun: [], brokenNow: [] };
+    const past = { ...world.past, begun: [], brokenNow: [], dropped: [] };
     return {
       ...world,
       scene,

@@ -170,8 +170,14 @@ function onTicket(turn: Turn, fault: FaultKind, index: number): void {
     // The record knows before the ticket goes.
     const next = bar(recordIn(stored.text), waiter, others, ending);
     turn.execute({ kind: "replace", base: stored, next });
+    noteDropped(turn, grant);
   }
   turn.execute({ kind: "delete_tickets", tickets: [{ grant: ticket.grant, uid: ticket.uid }] });
+}
+
+function noteDropped(turn: Turn, grant: string): void {
+  const who = turn.actors.findIndex(({ state }) => state?.grant === grant && state.hold === null);
+  if (who >= 0) turn.past = { ...turn.past, dropped: [...turn.past.dropped, who] };
 }
 
 function breakLock(turn: Turn, fault: FaultKind, index: number): void {

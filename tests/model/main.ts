@@ -1,5 +1,10 @@
 /**
- * Explores the small model: `deno task model [--scene WORDS] [--faults N] [--states N] [--minutes N]`.
+ * Explores the small model.
+ *
+ *     deno task model [--scene NAME|all] [--clients N] [--faults N] [--without KIND]... [--states N] [--minutes N]
+ *
+ * Without a scene: the one in which so many clients (2) differ in nothing. `--minutes` and `--states` are limits for each scene, for those
+ * that are not explored to their end.
  *
  * Exit 1 when a promise was broken; the shortest way there is printed.
  */
@@ -9,10 +14,14 @@ import { explore } from "./explore.ts";
 import type { Layer } from "./explore.ts";
 import { opening, SCENES } from "./scenes.ts";
 import { story } from "./story.ts";
+import { FAULT_KINDS } from "./world.ts";
+import type { Scene } from "./world.ts";
 
 const { values } = parseArgs({
   options: {
-    scene: { type: "string", default: "two" },
+    scene: { type: "string" },
+    clients: { type: "string", default: "2" },
+    without: { type: "string", multiple: true, default: [] },
     faults: { type: "string", default: "1" },
     states: { type: "string", default: "50000000" },
     minutes: { type: "string", default: "10" },
@@ -26,10 +35,20 @@ function tell({ faults, states, transitions, depth, complete }: Layer): void {
   );
 }
 
-for (const scene of SCENES) {
-  if (values.scene !== "all" && scene.name !== values.scene) continue;
+/** The scenes that were asked for. */
+function chosen(): readonly Scene[] {
+  if (values.scene === "all") return SCENES;
+  const found = values.scene === undefined
+    ? SCENES.find(({ parts, alike }) => alike && parts.length === Number(values.clients))
+    : SCENES.find(({ name }) => name === values.scene);
+  if (found !== undefined) return [found];
+  throw new Error(`there are these scenes: ${SCENES.map(({ name }) => name).join(", ")}`);
+}
+
+for (const scene of chosen()) {
   console.log(scene.name);
-  const start = opening(scene);
+  const faults = new Set(FAULT_KINDS.filter((kind) => !values.without.includes(kind)));
+  const start = opening({ ...scene, faults });
   const limits = {
     faults: Number(values.faults),
     states: Number(values.states),

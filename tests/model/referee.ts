@@ -89,6 +89,11 @@ export function judgeWork(world: World, who: number, work: Work): Past {
   const { past, actors, scene } = world;
   const me = actors[who];
   if (me === undefined) return past;
+  if (past.dropped.includes(who)) {
+    throw new Violation(
+      `${scene.parts[who]?.name} works although a person dropped it from the queue`,
+    );
+  }
   if (past.begun.some(({ grant }) => grant === work.grant)) {
     throw new Violation(`work begins twice with the grant ${work.grant}`);
   }

@@ -42,7 +42,13 @@ export const SCENES: readonly Scene[] = [
   scene("a reader and a writer", [part("A", { mode: "shared" }), part("B")]),
   scene("room for two", [part("A"), part("B")], { capacity: 2, alike: true }),
   scene("one goes before", [part("A"), part("B", { priority: 1 })]),
-  scene("three", [part("A"), part("B"), part("C")]),
+  scene("three", [part("A"), part("B"), part("C")], { alike: true }),
+  scene("two readers and a writer", [
+    part("A", { mode: "shared" }),
+    part("B"),
+    part("C", { mode: "shared" }),
+  ]),
+  scene("three, one goes before", [part("A"), part("B"), part("C", { priority: 1 })]),
 ];
 
 /** How a scene begins. */
@@ -59,6 +65,6 @@ export function opening(scene: Scene): World {
     actors: parts.map(() => NOBODY_YET),
     wire: [],
     fresh: true,
-    past: { lastToken: 0, held: [], begun: [], brokenNow: [] },
+    past: { lastToken: 0, held: [], begun: [], brokenNow: [], dropped: [] },
   };
 }

@@ -68,7 +68,7 @@ export interface Part {
 export interface Scene {
   readonly name: string;
   readonly parts: readonly Part[];
-  /** There are two that differ in nothing but their names. */
+  /** They differ in nothing but their names. */
   readonly alike: boolean;
   /** Everybody has begun by then, in milliseconds from the beginning. */
   readonly arriveByMs: number;
@@ -152,6 +152,8 @@ export interface Past {
   readonly begun: readonly Work[];
   /** Grants that a person took the hold away from at once. */
   readonly brokenNow: readonly string[];
+  /** Clients that a person dropped from the queue while they waited with their present grant. */
+  readonly dropped: readonly number[];
 }
 
 /** One state. Nothing in it ever changes. */
