@@ -26,12 +26,19 @@ function readJournal() {
   return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : null;
 }
 
+/** Makes an empty file that somebody looks for. On a full disk it goes on without. */
+function mark(place, name) {
+  try {
+    writeFileSync(join(place, name), "");
+  } catch (error) {
+    console.log(`k8s-lock: ${error.message}`);
+  }
+}
+
 /** It is not renewed any more, also where the program could not run. */
 function stopRenewers(journal) {
   if (!existsSync(journal.state_folder)) return;
-  for (const grant of journal.grants) {
-    writeFileSync(join(journal.state_folder, `${grant}.stop`), "");
-  }
+  for (const grant of journal.grants) mark(journal.state_folder, `${grant}.stop`);
 }
 
 /** The program's environment: none of the job's settings of the lock, and what the login saw when the lock was taken. */
@@ -95,7 +102,7 @@ async function end() {
   const journal = readJournal();
   if (journal === null || journal.phase === "over") return;
   // Whoever still tries to take the lock gives up.
-  writeFileSync(join(folder, "giving-back"), "");
+  mark(folder, "giving-back");
   const ended = await giveBack(journal);
   if (ended === 0) return;
   stopRenewers(journal);

@@ -4,14 +4,14 @@
  */
 import { endLeftovers } from "../host/leftovers.ts";
 import { RENEWER_MODE } from "../host/renewer.ts";
-import { readStates, removeState, stopRenewer, tombstone } from "../host/state.ts";
+import { readStates, removeState } from "../host/state.ts";
 import { withdraw } from "../lock/people.ts";
 import { ofStore, openStores } from "./connect.ts";
 import type { OpenStores } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { CliError, Exit } from "./errors.ts";
-import { tellGap, usable } from "./job.ts";
-import { beginGivingBack, readJournal, writeJournal } from "./journal.ts";
+import { tellGap, tellGivingBack, usable } from "./job.ts";
+import { beginGivingBack, endJournal, readJournal } from "./journal.ts";
 import type { Journal } from "./journal.ts";
 import type { ReleaseOptions } from "./options.ts";
 import { giveBack } from "./release.ts";
@@ -39,13 +39,8 @@ export async function giveBackCommand(
   beginGivingBack(folder);
   // While it is still renewed: nobody else may hold before the work is over.
   if (!await workIsOver(journal, context)) return Exit.unreachable;
-  usable(() => {
-    for (const grant of journal.grants) {
-      tombstone(journal.state_folder, grant);
-      stopRenewer(journal.state_folder, grant);
-    }
-  });
-  const over = () => writeJournal(folder, { ...journal, phase: "over" });
+  for (const grant of journal.grants) tellGivingBack(journal.state_folder, grant, context);
+  const over = () => endJournal(folder, journal);
   const until = context.monotonicMs() + TRY_MS;
   for (;;) {
     try {

@@ -3,7 +3,7 @@ import { Damaged } from "../lock/parse.ts";
 import { standing } from "../lock/people.ts";
 import type { Look } from "../lock/people.ts";
 import { holderOf } from "../lock/queue.ts";
-import { readStates } from "../host/state.ts";
+import { readStates, stopRenewer, tombstone } from "../host/state.ts";
 import type { LockState } from "../host/state.ts";
 import { sessionId, StateError, stateFolder } from "../host/state_folder.ts";
 import type { Address } from "./connect.ts";
@@ -130,6 +130,24 @@ export async function ownHold(
       grants.join(", ")
     }`,
   );
+}
+
+/**
+ * Tells those of this job that may still work at a grant, an `acquire` and the renewer, that it is given back. First of all: they must not undo
+ * it.
+ *
+ * Where that cannot be written, on a full disk above all, the grant is to be given back all the same: an `acquire` that cannot write asks for
+ * nothing more, and a renewer ends when the record does not name its grant.
+ */
+export function tellGivingBack(folder: string, grant: string, { log }: Context): void {
+  for (const tell of [tombstone, stopRenewer]) {
+    try {
+      tell(folder, grant);
+    } catch (error) {
+      if (!(error instanceof StateError)) throw error;
+      log.debug(error.message);
+    }
+  }
 }
 
 /** Says what the renewer had to warn of while this hold stood. */

@@ -120,7 +120,16 @@ export function openJournals(runnerTemp: string): Journal[] {
 /** That grant needs not be given back any more. */
 export function endJournals(runnerTemp: string, grant: string): void {
   for (const { folder, journal } of journalsOf(runnerTemp)) {
-    if (journal.grants.at(-1) === grant) writeJournal(folder, { ...journal, phase: "over" });
+    if (journal.grants.at(-1) === grant) endJournal(folder, journal);
+  }
+}
+
+/** Nothing of it needs to be given back any more. Where that cannot be written, the end looks once more, and finds nothing. */
+export function endJournal(folder: string, journal: Journal): void {
+  try {
+    writeJournal(folder, { ...journal, phase: "over" });
+  } catch {
+    // A full disk.
   }
 }
 
@@ -139,9 +148,16 @@ function journalsOf(runnerTemp: string): { folder: string; journal: Journal }[] 
   });
 }
 
-/** Says that from now on nobody may take the lock for this use of the action any more. */
+/**
+ * Says that from now on nobody may take the lock for this use of the action any more. Where that cannot be written, whoever still tries to take it
+ * cannot write either, and asks for nothing more.
+ */
 export function beginGivingBack(folder: string): void {
-  writeFileSync(join(folder, MARK), "");
+  try {
+    writeFileSync(join(folder, MARK), "");
+  } catch {
+    // A full disk, or one that may not be written to any more.
+  }
 }
 
 /** A journal that is being written. */

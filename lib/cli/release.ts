@@ -2,13 +2,13 @@
 import { runLock, SYSTEM_CLOCK } from "../lock/lock.ts";
 import { lookAt, withdraw } from "../lock/people.ts";
 import type { LockStore } from "../lock/store.ts";
-import { removeState, stopRenewer, tombstone } from "../host/state.ts";
+import { removeState } from "../host/state.ts";
 import { bypassed } from "./bypass.ts";
 import { ofStore, openStores } from "./connect.ts";
 import type { OpenStores } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { CliError, Exit } from "./errors.ts";
-import { jobFolder, ownHold, tellGap, usable } from "./job.ts";
+import { jobFolder, ownHold, tellGap, tellGivingBack, usable } from "./job.ts";
 import type { OwnHold } from "./job.ts";
 import type { ReleaseOptions } from "./options.ts";
 import { wasGivenBack, withOwnConnection } from "./own_connection.ts";
@@ -39,13 +39,7 @@ export async function releaseCommand(
       look: () => lookAt(store, patience),
     });
     if (mine === null) return nothing(options, context);
-    // First of all: an acquire that is still under way, and the renewer, must not undo what is done here.
-    if (mine.state !== null) {
-      usable(() => {
-        tombstone(folder, mine.grant);
-        stopRenewer(folder, mine.grant);
-      });
-    }
+    if (mine.state !== null) tellGivingBack(folder, mine.grant, context);
     const forget = () => {
       wasGivenBack(mine.grant, context);
       if (mine.state !== null) usable(() => removeState(folder, mine.grant));

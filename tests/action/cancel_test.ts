@@ -1,5 +1,11 @@
 /** A job that is cancelled, or whose machine is changed under it: in each moment nothing of it stays behind. */
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import { rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
@@ -8,6 +14,7 @@ import { nobodyLeft } from "../support/action/aftermath.ts";
 import { withJobs } from "../support/action/job_site.ts";
 import type { JobSite } from "../support/action/job_site.ts";
 import { makeProgram, writeScript } from "../support/action/programs.ts";
+import type { JobRunner } from "../support/action/runner.ts";
 import { FaultProxy } from "../support/cluster/fault_proxy.ts";
 import { argumentsOf, eventually, kill } from "../support/sandbox.ts";
 
@@ -245,6 +252,30 @@ test("a login plugin finds at the end what it found when the lock was taken", as
   assertEquals(result, "success", log);
   assertStringIncludes(log, "gave deploy back");
   await nobodyLeft(jobs.site, job);
+});
+
+test("where the disk is full at the end, the lock is given back all the same", async (jobs) => {
+  const folder = await Deno.makeTempDir({ prefix: "k8s-lock-full-" });
+  // No file of its may grow any more, as on a full disk. New ones that are empty may still be made there, too.
+  const binary = await writeScript(
+    `${folder}/limited`,
+    `[ ! -e '${folder}/full' ] || { trap '' XFSZ; ulimit -f 0; }\nexec '${jobs.program}' "$@"`,
+  );
+  const inJob = async (end: (job: JobRunner) => Promise<string>) => {
+    const job = await jobs.job();
+    await job.use(await jobs.inputs({ binary }));
+    await Deno.writeTextFile(`${folder}/full`, "");
+    const log = await end(job);
+    assertMatch(log, /^k8s-lock: gave deploy back$/m);
+    assertNotMatch(log, /::error|not given back/);
+    assertEquals(jobs.site.outside.record?.holders, []);
+    await job.end();
+    await nobodyLeft(jobs.site, job);
+    await Deno.remove(`${folder}/full`);
+  };
+  await inJob(async (job) => (await job.end()).log);
+  await inJob(async (job) => (await job.run("k8s-lock release deploy --scope global")).log);
+  await rm(folder, { recursive: true });
 });
 
 test("where even the copy of the program is gone, renewing ends at once and it is said when the lock expires", async (jobs) => {
