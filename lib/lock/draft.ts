@@ -56,6 +56,7 @@ export function freshState(config: Config, now: number, wall: number): State {
     claimsLost: 0,
     mustRead: true,
     mustReadTicket: false,
+    ticketGone: false,
     mustSettle: false,
     readAt: now,
     ticketReadAt: now,
@@ -121,6 +122,7 @@ export function newGrant(d: Draft): void {
   d.grant = `${d.config.grantPrefix}-${d.grants}`;
   d.claim = null;
   d.mustReadTicket = false;
+  d.ticketGone = false;
 }
 
 /** What others do to the record does not matter any more. */

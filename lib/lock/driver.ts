@@ -375,6 +375,8 @@ export interface State {
   readonly mustRead: boolean;
   /** My ticket is to be read first: it may be gone, or made although no answer came. */
   readonly mustReadTicket: boolean;
+  /** My ticket was found nowhere: another one is made as soon as the record is read. */
+  readonly ticketGone: boolean;
   /** It has to help the record on, whatever that looks like. */
   readonly mustSettle: boolean;
   /** When the record is read next without any news. */

@@ -181,6 +181,7 @@ function makeAgain(d: Draft, why: string): void {
 
 /** Keeps my ticket as it has to be. @returns true when something was asked for */
 function decideTicket(d: Draft, record: LockRecord | null): boolean {
+  if (d.ticketGone) replaceTicket(d);
   if (d.ticket === null) {
     if (d.mustReadTicket) {
       ask(d, { kind: "read_ticket", grant: d.grant }, { kind: "ticket_check" });
@@ -314,12 +315,19 @@ function answerTicket(
   if (stored !== null && (d.ticket === null || d.ticket.stored.uid === stored.uid)) {
     return learnTicket(d, stored);
   }
-  if (d.ticket === null) {
-    // Sent and found nowhere: it may be made yet, so it is never used.
-    d.strays = [...d.strays, d.grant];
-    return newGrant(d);
+  // Sent and found nowhere: it may be made yet, so it is never used.
+  if (d.ticket === null) d.strays = [...d.strays, d.grant];
+  else if (stored !== null) {
+    d.leftovers = [...d.leftovers, { grant: stored.grant, uid: stored.uid }];
   }
-  if (stored !== null) d.leftovers = [...d.leftovers, { grant: stored.grant, uid: stored.uid }];
+  // Who was dropped by a person finds that in the record, which knew it before the ticket went: it is read before another is made.
+  d.ticketGone = true;
+  d.mustRead = true;
+}
+
+/** Goes on with a new grant in the place of a ticket that was found nowhere. */
+function replaceTicket(d: Draft): void {
+  if (d.ticket === null) return newGrant(d);
   d.ticket = null;
   tell(d, "info", "its ticket is gone; takes its place again with another");
   makeAgain(d, "it is gone");

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertGreater, assertLess, assertNotEquals } from "@std/assert";
 import { parseTicket } from "../../lib/lock/record.ts";
-import { OBJECT } from "../sim/network.ts";
+import { NO_FAULTS, OBJECT } from "../sim/network.ts";
 import { breakLock, deleteRecord, dropWaiter } from "../sim/people.ts";
 import {
   calmWorld,
@@ -278,6 +278,28 @@ Deno.test("one that was dropped by a person gives up and does not come back in i
   holderOf(world, "holder");
   const client = waiter(world, "a");
   dropWaiter(world);
+  untilItIsOver(world, client, 1000);
+  assertEquals(client.state.result, { kind: "dropped", by: "person", reason: "test" });
+  assertEquals(ticketsStanding(world), []);
+});
+
+Deno.test("one that misses its ticket in a list before it hears that it was dropped does not come back either", () => {
+  const world = calmWorld();
+  const holder = holderOf(world, "holder");
+  const client = waiter(world, "a");
+  const freeze = { by: "person", reason: "", since: "", until: null };
+  edit(world, (record) => ({ ...record, freeze }));
+  holder.signal();
+  untilItIsOver(world, holder, 1000);
+  const referee = world.network.onSent;
+  world.network.onSent = (sent) => {
+    referee(sent);
+    const lists = sent.sender === "a" && sent.request.kind === "list";
+    if (!lists || world.network.faults.watchSilent === 1) return;
+    world.network.faults = { ...NO_FAULTS, watchSilent: 1 };
+    dropWaiter(world);
+  };
+  edit(world, (record) => ({ ...record, freeze: null }));
   untilItIsOver(world, client, 1000);
   assertEquals(client.state.result, { kind: "dropped", by: "person", reason: "test" });
   assertEquals(ticketsStanding(world), []);
