@@ -71,7 +71,10 @@ export class RequestProxy implements AsyncDisposable {
       cert: pem(user["client-certificate-data"]),
       key: pem(user["client-key-data"]),
     });
-    this.#server = createServer((asked, answer) => void this.#take(asked, answer));
+    this.#server = createServer((asked, answer) => {
+      // A client that goes before all of its request has come has asked for nothing.
+      this.#take(asked, answer).catch(() => asked.socket.destroy());
+    });
     this.#server.on("connection", (socket) => socket.on("error", () => {}));
   }
 
