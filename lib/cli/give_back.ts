@@ -16,6 +16,7 @@ import type { Journal } from "./journal.ts";
 import type { ReleaseOptions } from "./options.ts";
 import { giveBack } from "./release.ts";
 import { neutral } from "./text.ts";
+import { turnNumber } from "./v3.ts";
 
 /** How long new tries are begun, in milliseconds: the action's post step ends this program after a minute. */
 const TRY_MS = 40_000;
@@ -106,7 +107,7 @@ async function once(journal: Journal, context: Context, open: OpenStores): Promi
         const holder = state?.holder ?? context.ci.holder;
         const held = await withdraw(
           store,
-          { grant, holder, number: context.ci.runNumber },
+          { grant, holder, number: turnNumber(context.ci, options.target) },
           patience,
         );
         if (held) context.log.info(`gave ${neutral(journal.lock)} back`);

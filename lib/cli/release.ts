@@ -15,6 +15,7 @@ import { wasGivenBack, withOwnConnection } from "./own_connection.ts";
 import { summarizeGivenBack, summarizeLost } from "./summary.ts";
 import { configFor, describeLost, endOf, tellBy } from "./take.ts";
 import { neutral } from "./text.ts";
+import { turnNumber } from "./v3.ts";
 
 /** Resolves with 0 when it is given back or there was nothing to give back. Throws {@link CliError}. */
 export async function releaseCommand(
@@ -80,7 +81,7 @@ export async function giveBack(
     };
     const held = await withdraw(
       store,
-      { grant, holder: state.holder, number: context.ci.runNumber },
+      { grant, holder: state.holder, number: turnNumber(context.ci, options.target) },
       patience,
     );
     context.log.info(held ? `gave ${lock} back` : `took its place in the queue of ${lock} back`);
@@ -97,7 +98,7 @@ export async function giveBack(
     link: "",
     order: null,
     // Of a hold that this job is known to have had: should version 3 have wiped it, its number is moved on all the same.
-    runNumber: state === null ? null : context.ci.runNumber,
+    runNumber: state === null ? null : turnNumber(context.ci, options.target),
     runAttempt: context.ci.runAttempt,
     skipAfterMs: null,
   };

@@ -26,6 +26,8 @@ import type {
   Enclosing,
   Format,
   ListOptions,
+  LockOptions,
+  LockOptions,
   MigrateOptions,
   ReleaseOptions,
   RenewOptions,
@@ -33,10 +35,9 @@ import type {
   StatusOptions,
   TakeOptions,
   VerifyOptions,
-  WhereOptions,
 } from "./options.ts";
 import { neutral } from "./text.ts";
-import { NO_RUN_NUMBER } from "./v3.ts";
+import { NO_RUN_NUMBER, turnNumber } from "./v3.ts";
 import { lockOptions, targetOf, whereOptions } from "./where.ts";
 import type { Asked } from "./where.ts";
 
@@ -91,7 +92,7 @@ const LATER_ORDERS = new Map(
 
 function orderOptions(
   { given, ci }: Asked,
-  { store }: WhereOptions,
+  { store, target }: LockOptions,
 ): Pick<TakeOptions, "order" | "runNumber" | "runAttempt" | "skipAfterMs"> {
   const word = given.text(TAKING.order);
   const order = word === null ? null : given.choice(TAKING.order, "fifo", LATER_ORDERS);
@@ -100,14 +101,15 @@ function orderOptions(
       `${word?.from}: sequential is how version 3 takes turns, and that knows no locks of one machine; leave it out`,
     );
   }
-  if (order === "sequential" && ci.runNumber === null) {
+  const runNumber = turnNumber(ci, target);
+  if (order === "sequential" && runNumber === null) {
     throw usage(`${word?.from}: ${NO_RUN_NUMBER}`);
   }
   const skipAfterMs = given.duration(TAKING.skipAfter, 1000);
   if (skipAfterMs !== null && order === "fifo") {
     throw usage("--skip-after has no meaning with the order fifo, where nobody waits for a number");
   }
-  return { order, runNumber: ci.runNumber, runAttempt: ci.runAttempt, skipAfterMs };
+  return { order, runNumber, runAttempt: ci.runAttempt, skipAfterMs };
 }
 
 /** A link as it is stored: one word. */
@@ -250,7 +252,7 @@ export function migrateOptions(asked: Asked): MigrateOptions {
     throw usage("--next-build has a meaning with --to-v3 alone; leave it out");
   }
   const how = given.has(MIGRATING.dryRun) ? "look" : "write";
-  return { ...where, to, nextBuild, runNumber: ci.runNumber, how };
+  return { ...where, to, nextBuild, runNumber: turnNumber(ci, where.target), how };
 }
 
 function grantOf(given: Given, flag: Flag): string | null {

@@ -1,12 +1,31 @@
 /** What is said to people of records in version 3's form, with the commands that help. */
+import type { Ci } from "../ci/detect.ts";
 import type { Result } from "../lock/driver.ts";
+import { foldCase } from "../lock/identity.ts";
 import type { Identity } from "../lock/record.ts";
-import type { LockOptions } from "./options.ts";
+import type { LockOptions, Target } from "./options.ts";
 import { shellQuote } from "./text.ts";
 
 /** A run without a number has no place in version 3's order. */
 export const NO_RUN_NUMBER =
-  "turns by run number need the number of a run (GITHUB_RUN_NUMBER), and there is none here";
+  "turns by run number are those of GitHub's runs (GITHUB_RUN_NUMBER) in a lock of their own repository, and this is none";
+
+/**
+ * The number by which this run takes its turns in version 3's form, or null. Version 3 knows GitHub's runs alone, and a lock of their own
+ * repository. With a number that counts something else one would hold beside the run that has it, or pass it.
+ */
+export function turnNumber(
+  { product, project, runNumber }: Pick<Ci, "product" | "project" | "runNumber">,
+  { identity, object }: Pick<Target, "identity" | "object">,
+): number | null {
+  if (product !== "github" || project === null) return null;
+  const own = foldCase(project);
+  const isOwn = identity === null
+    ? object.startsWith(`k8s-lock-${own.replaceAll("/", "-")}-`)
+    // Wider scopes are nobody's but ours.
+    : identity.scope !== "repo" || foldCase(`${identity.owner}/${identity.repository}`) === own;
+  return isOwn ? runNumber : null;
+}
 
 /** How to name the record in a command, whatever it was named by. */
 export function ownFlags({ target, store, namespace, context }: LockOptions): string {

@@ -173,10 +173,11 @@ export async function withdraw(
       ) {
         const released = release(look.record, grant, left, at);
         const mode = "exclusive";
-        const waiter = { grant, holder, link: "", mode, waitedSeconds: 0, number } as const;
+        const waiter = { grant, holder, link: "", mode, waitedSeconds: 0 } as const;
+        const waitedFor = (ticket && numberOf(ticket.ticket)) ?? number;
         const ending = { outcome: "gave_up", by: null, reason: null, at } as const;
         const next = typeof released === "string"
-          ? bar(look.record, { ...waiter, ...ticket?.ticket }, left, ending)
+          ? bar(look.record, { ...waiter, ...ticket?.ticket, number: waitedFor }, left, ending)
           : released;
         await store.replaceRecord(look.stored, encodeRecord(next));
       }

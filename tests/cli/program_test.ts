@@ -286,7 +286,7 @@ for (
     ["acquire a --shared", "unknown option '--shared'"],
     ["acquire a --order newest", "is not available in this version"],
     ["acquire a --order lifo", "is none of fifo, sequential"],
-    ["acquire a --order sequential", "need the number of a run"],
+    ["acquire a --order sequential", "GITHUB_RUN_NUMBER"],
     ["acquire a --order sequential --local", "knows no locks of one machine"],
     ["acquire a --order fifo --skip-after 5m", "has no meaning with the order fifo"],
     ["acquire a --priority 3", "unknown option '--priority'"],

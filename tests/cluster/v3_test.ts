@@ -322,3 +322,30 @@ Deno.test("each thing that is wrong with a record in version 3's form or its use
       '"path":"/data/next_build"',
     );
   }));
+
+Deno.test("a build of another CI, or a run of another repository, takes no run's turn, whatever its number is", () =>
+  withLock(async (site) => {
+    await v3Secret(site, 5);
+    const jenkins = {
+      JENKINS_URL: "https://ci.acme.test/",
+      JOB_NAME: "deploy",
+      BUILD_NUMBER: "5",
+      GIT_URL: "https://github.com/acme/shop.git",
+      K8S_LOCK_SCOPE: "global",
+      K8S_LOCK_LOG_FORMAT: "text",
+    };
+    const object = ["--object", site.object];
+    const ops = { ...ofRun(5), K8S_LOCK_SCOPE: "", GITHUB_REPOSITORY: "acme/ops" };
+    for (
+      const [who, env, args] of [
+        ["jenkins", jenkins, ["deploy"]],
+        ["jenkins", jenkins, object],
+        ["ops", ops, object],
+      ] as const
+    ) {
+      const built = await site.call(who, ["run", ...args, "--", "true"], { env });
+      assertEquals(built.code, 2, built.stderr);
+      assertStringIncludes(built.stderr, "GITHUB_RUN_NUMBER");
+    }
+    assertEquals(await stands(site), { next: "5", lock: null });
+  }));

@@ -45,3 +45,12 @@ Deno.test("a grant that is withdrawn is barred before its ticket is deleted", as
   assertEquals(pastOf(record(), "a-1")?.outcome, "gave_up");
   assertEquals(record().turn, ["b-1"]);
 });
+
+Deno.test("a grant that waited for its number is withdrawn with the number of its ticket, whatever its job's is", async () => {
+  const { core, store, record } = lockWith();
+  core.editRecord(NAME, encodeRecord({ ...record(), order: "sequential", next_build: 5 }));
+  const ticket = { ...queued("a-1", 0).ticket, order: "sequential", order_key: 7 } as const;
+  core.createTicket(NAME, { grant: "a-1", holder: "a", text: encodeTicket(ticket) });
+  await withdraw(store, { grant: "a-1", holder: "a", number: null }, PATIENCE);
+  assertEquals([record().next_build, record().given_up], [5, [7]]);
+});
