@@ -146,10 +146,9 @@ export async function giveBack(
   }
   if (result.kind === "not_holder") {
     if (state === null) return nothing(options, context);
-    throw new CliError(
-      Exit.lost,
-      `lost ${lock} before it was given back: its record does not know this job's hold any more`,
-    );
+    const why = "its record does not know this job's hold any more";
+    summarizeLost(context, options.target.lock, why);
+    throw new CliError(Exit.lost, `lost ${lock} before it was given back: ${why}`);
   }
   const { code, message } = endOf(result, take, end, Exit.notInTime);
   throw new CliError(code, message);

@@ -166,6 +166,21 @@ test("a job whose lock was lost while it worked is red, and says why", async (jo
   await nobodyLeft(jobs.site, job);
 });
 
+test("a job whose lock's record was deleted and made anew by another is red, and so is its summary", async (jobs) => {
+  const { site } = jobs;
+  const job = await jobs.job();
+  await job.use(await jobs.inputs());
+  await site.cluster.api.must("DELETE", site.path);
+  assertEquals((await site.call("ann", ["acquire", "deploy"])).code, 0);
+  const { result, log } = await job.end();
+  assertEquals(result, "failure", log);
+  assertEquals(log.match(/::error/g)?.length, 1, log);
+  assertMatch(log, /::error title=k8s-lock::lost deploy before it was given back: its record/);
+  assertMatch(job.summary, /\*\*deploy\*\*: \*\*lost\*\* while the job worked: its record/);
+  assertEquals(site.outside.record?.holders.map(({ holder }) => holder), ["ann"]);
+  assertEquals(job.killed, []);
+});
+
 test("what the connection is made of is for this user alone, and no later than the job's end it is gone", async (jobs) => {
   const job = await jobs.job();
   const inputs = await jobs.inputs();
