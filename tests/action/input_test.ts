@@ -1,5 +1,5 @@
 /** Inputs that are wrong: each is an annotation of its own that says what to write instead, and nothing of it stays behind. */
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
 import { nobodyLeft } from "../support/action/aftermath.ts";
 import { withJobs } from "../support/action/job_site.ts";
 import type { JobSite } from "../support/action/job_site.ts";
@@ -135,6 +135,17 @@ test("an image without bash is named as that", async (jobs) => {
     "has no bash, which the action needs",
   );
   await endsSilently(jobs, job);
+});
+
+test("a RUNNER_TEMP that cannot be written to is one error, and the job's end is silent", async (jobs) => {
+  const job = await jobs.job();
+  await Deno.writeTextFile(`${job.temp}/k8s-lock`, "in the way");
+  const { result, log } = await job.use(await jobs.inputs());
+  assertEquals(result, "failure");
+  assertMatch(log, /^::error title=k8s-lock::the action cannot write to RUNNER_TEMP, .*EEXIST/m);
+  assertNotMatch(log, /^ +at /m);
+  assertEquals(await job.end(), { result: "success", log: "" });
+  assertEquals(jobs.site.outside.record, null);
 });
 
 test("a cluster that cannot be reached is an error of its own", async (jobs) => {
