@@ -4,7 +4,7 @@ import { startCluster } from "../support/cluster/cluster.ts";
 import { soak } from "../soak/soak.ts";
 import { summary } from "../soak/summary.ts";
 
-const SOAK = { lastsMs: 30_000, clients: 8 };
+const SOAK = { lastsMs: 20_000, clients: 8 };
 
 Deno.test("jobs that join, work, die and are cancelled while everything goes wrong take turns, and nothing is left", async () => {
   const seed = Date.now() % 1_000_000;
