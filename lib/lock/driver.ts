@@ -295,6 +295,8 @@ export interface Hole {
   readonly askAt: number | null;
   /** What was told of its run last; null before anything was. */
   readonly fate: Fate | null;
+  /** When that was. */
+  readonly toldAt: number;
 }
 
 /** Where a client is. */

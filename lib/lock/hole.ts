@@ -9,6 +9,9 @@ import { holeIn, passHole } from "./sequential.ts";
 /** How often the next in line looks for tickets of the number and asks about its run; those further back do so less often. */
 const LOOK_EVERY_MS = { next: 15_000, most: 300_000 };
 
+/** An answer counts for so long, in milliseconds: a run that is over may be run again, and version 3 lets it in while its number stands. */
+const ANSWER_COUNTS_MS = 10_000;
+
 /** Record and tickets are read, and `record` is how it is going to stand: notes whether everybody waits for one that is not here. */
 export function noteHole(d: Draft, record: LockRecord, tickets: readonly Queued[]): void {
   const number = holeIn(record, tickets);
@@ -24,6 +27,7 @@ export function noteHole(d: Draft, record: LockRecord, tickets: readonly Queued[
     // Those behind the next in line leave it to that one, at first.
     askAt: d.now + (d.position <= 1 ? 0 : lookEvery(d)),
     fate: null,
+    toldAt: d.now,
   };
 }
 
@@ -76,7 +80,8 @@ export function decideHole(d: Draft): boolean {
 
 function reasonToPass(d: Draft, hole: Hole): string | null {
   if (d.gaveUp.includes(hole.number)) return "who waited for it has given up";
-  if (hole.fate?.kind === "over") return hole.fate.why;
+  const isFresh = d.now < hole.toldAt + ANSWER_COUNTS_MS;
+  if (hole.fate?.kind === "over" && isFresh) return hole.fate.why;
   const { skipAfterMs } = d.config;
   if (skipAfterMs === null || !due(d, hole.since + skipAfterMs)) return null;
   return `it did not show up for ${Math.round(skipAfterMs / 1000)} s (--skip-after)`;
@@ -91,7 +96,7 @@ export function takeRunTold(
   const { fate: before } = d.hole;
   // It may say itself how long it wants to be left alone.
   const least = "retryAfterMs" in fate ? fate.retryAfterMs ?? 0 : 0;
-  d.hole = { ...d.hole, fate, askAt: d.now + Math.max(least, lookEvery(d)) };
+  d.hole = { ...d.hole, fate, toldAt: d.now, askAt: d.now + Math.max(least, lookEvery(d)) };
   // The same again is no news.
   if (fate.why !== before?.why) tell(d, "info", `everybody waits for run ${number}: ${fate.why}`);
 }

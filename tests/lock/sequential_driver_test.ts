@@ -236,6 +236,23 @@ Deno.test("a number whose run is over is passed; one that is not, or of which no
   }
 });
 
+Deno.test("that a run is over is asked again where it could not be passed at once: it may have been run again meanwhile", () => {
+  const world = worldAt(5);
+  let asked = 0;
+  world.fateOf = () => {
+    world.network.down = ++asked === 1;
+    return asked === 1 ? "over" : "not_over";
+  };
+  const last = job(world, 6);
+  world.runFor(100_000);
+  world.network.down = false;
+  world.runFor(100_000);
+  assertGreater(asked, 1);
+  assertEquals([last.state.phase, next(world)], ["waiting", 5]);
+  world.fateOf = () => "over";
+  untilItWorks(world, last);
+});
+
 Deno.test("without an answer, or leave to skip it, a number is waited for without end", () => {
   const world = worldAt(5);
   const last = job(world, 6);

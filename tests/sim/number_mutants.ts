@@ -65,8 +65,13 @@ export const BY_NUMBER: readonly Mutant[] = ([
   ],
   [
     "no answer about a run is taken for one",
-    'if (hole.fate?.kind === "over") return hole.fate.why;',
+    'if (hole.fate?.kind === "over" && isFresh) return hole.fate.why;',
     'if (hole.fate !== null && hole.fate.kind !== "not_over") return hole.fate.why;',
+  ],
+  [
+    "an answer about a run counts however old it is",
+    "const isFresh = d.now < hole.toldAt + ANSWER_COUNTS_MS;",
+    "const isFresh = true;",
   ],
   [
     "who gave up is forgotten when version 3 wipes it",
