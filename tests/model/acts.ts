@@ -82,7 +82,9 @@ function actsOf(world: World, who: number): Act[] {
   }
   if (state === null || life !== "alive") return acts;
   if (untold) acts.push({ kind: "told", who });
-  if (state.wakeAt !== null && state.wakeAt <= world.now) acts.push({ kind: "tick", who });
+  if (state.wakeAt !== null && state.wakeAt <= world.now * part.rate) {
+    acts.push({ kind: "tick", who });
+  }
   if ((watch?.news.length ?? 0) > 0) acts.push({ kind: "news", who });
   return acts;
 }
@@ -120,10 +122,13 @@ function nextMoment(world: World): number | null {
   let next = Infinity;
   actors.forEach((actor, who) => {
     const part = scene.parts[who];
-    if (actor.work !== null && part !== undefined) {
+    if (part === undefined) return;
+    if (actor.work !== null) {
       next = Math.min(next, actor.work.since + part.workMs, lifelineAt(part, actor));
     }
-    if (actor.life === "alive") next = Math.min(next, actor.state?.wakeAt ?? Infinity);
+    if (actor.life === "alive") {
+      next = Math.min(next, (actor.state?.wakeAt ?? Infinity) / part.rate);
+    }
   });
   for (const message of wire) {
     const owner = actors[message.owner];
@@ -134,7 +139,7 @@ function nextMoment(world: World): number | null {
     // Somebody may still begin, or go on: that needs a moment of its own.
     return world.fresh || entrances(world).length === 0 ? null : now + scene.gridMs;
   }
-  return Math.max(now, Math.ceil(next / scene.gridMs) * scene.gridMs);
+  return Math.max(now + scene.gridMs, Math.ceil(next / scene.gridMs) * scene.gridMs);
 }
 
 /** The state after `act`. Throws a Violation when that breaks a promise. */

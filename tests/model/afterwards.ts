@@ -78,6 +78,7 @@ export class Afterwards {
         name: `latecomer ${i + 1}`,
         workMs: count > 2 ? 8_000 : 1_000,
         lifeline: true,
+        rate: 1,
         config: { ...config, grantPrefix: `Z${i}`, holder: `latecomer ${i + 1}` },
       })),
     };

@@ -136,11 +136,15 @@ function putActor(
   if (state === null) return form.put(-1);
   form.grant(state.grant);
   form.code(state.phase);
+  const { now } = form;
+  // The times in a state are of its client's own clock.
+  form.now = now * part.rate;
   if (life === "dead") {
     // Its work goes on until its lifeline notices.
     if (work !== null && state.hold !== null) form.within(state.hold.ackedAt, part.config.ttlMs);
-    return;
-  }
+  } else putState(form, state, part);
+  form.now = now;
+  if (life === "dead") return;
   form.flag(untold);
   form.put(watch?.news.length ?? -1);
   for (const news of watch?.news ?? []) form.stored(news);
@@ -149,7 +153,6 @@ function putActor(
     form.uid(uid);
     form.ranked(place);
   }
-  putState(form, state, part);
 }
 
 function putMessage(

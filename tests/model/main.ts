@@ -1,7 +1,7 @@
 /**
  * Explores the small model.
  *
- *     deno task model [--scene NAME|all] [--clients N] [--faults N] [--without KIND]... [--states N] [--minutes N]
+ *     deno task model [--scene NAME|all] [--clients N] [--faults N] [--only KIND]... [--without KIND]... [--states N] [--minutes N]
  *
  * Without a scene: the one in which so many clients (2) differ in nothing. `--minutes` and `--states` are limits for each scene, for those
  * that are not explored to their end.
@@ -21,6 +21,7 @@ const { values } = parseArgs({
   options: {
     scene: { type: "string" },
     clients: { type: "string", default: "2" },
+    only: { type: "string", multiple: true, default: [...FAULT_KINDS] },
     without: { type: "string", multiple: true, default: [] },
     faults: { type: "string", default: "1" },
     states: { type: "string", default: "50000000" },
@@ -47,7 +48,9 @@ function chosen(): readonly Scene[] {
 
 for (const scene of chosen()) {
   console.log(scene.name);
-  const faults = new Set(FAULT_KINDS.filter((kind) => !values.without.includes(kind)));
+  const faults = new Set(
+    FAULT_KINDS.filter((kind) => values.only.includes(kind) && !values.without.includes(kind)),
+  );
   const start = opening({ ...scene, faults });
   const limits = {
     faults: Number(values.faults),

@@ -15,7 +15,7 @@ const TIMES: Partial<Config> = { ttlMs: 6_000, requestTimeoutMs: 3_000 };
 
 function part(name: string, some: Partial<Config> = {}, workMs = 7_000): Part {
   const config = { ...CONFIG, ...TIMES, holder: name, grantPrefix: name, ...some };
-  return { name, config, workMs, lifeline: true };
+  return { name, config, workMs, lifeline: true, rate: 1 };
 }
 
 function scene(name: string, parts: readonly Part[], some: Partial<Scene> = {}): Scene {
@@ -42,6 +42,8 @@ export const SCENES: readonly Scene[] = [
   scene("a reader and a writer", [part("A", { mode: "shared" }), part("B")]),
   scene("room for two", [part("A"), part("B")], { capacity: 2, alike: true }),
   scene("one goes before", [part("A"), part("B", { priority: 1 })]),
+  // 9.4 %, a number that binary fractions have: others hold after 5.5 s of true time on this grid, and its own work ends after 5 s.
+  scene("one clock is faster", [part("A"), { ...part("B"), rate: 35 / 32 }], { gridMs: 500 }),
   scene("three", [part("A"), part("B"), part("C")], { alike: true }),
   scene("two readers and a writer", [
     part("A", { mode: "shared" }),

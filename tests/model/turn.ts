@@ -6,7 +6,7 @@ import { judgeWork, judgeWrite } from "./referee.ts";
 import { execute, revisionOf } from "./store.ts";
 import type { Plain, Store } from "./store.ts";
 import { recordIn } from "./world.ts";
-import type { Actor, Message, Past, Scene, World } from "./world.ts";
+import type { Actor, Message, Part, Past, Scene, World } from "./world.ts";
 
 /** What the wall clocks say at the beginning. */
 export const WALL_MS = 1_700_000_000_000;
@@ -55,10 +55,16 @@ export class Turn {
     this.actors[who] = { ...this.actor(who), ...some };
   }
 
+  #part(who: number): Part {
+    const part = this.scene.parts[who];
+    if (part === undefined) throw new Error(`there is no client ${who}`);
+    return part;
+  }
+
   begin(who: number): void {
-    const config = this.scene.parts[who]?.config;
-    if (config === undefined) throw new Error(`there is no client ${who}`);
-    const state = { ...begin(config, this.now, WALL_MS + this.now), random: RANDOM };
+    const { config, rate } = this.#part(who);
+    const now = this.now * rate;
+    const state = { ...begin(config, now, WALL_MS + now), random: RANDOM };
     this.change(who, { state });
     this.step(who, { kind: "tick" });
   }
@@ -67,7 +73,8 @@ export class Turn {
   step(who: number, what: Happening): void {
     const { state } = this.actor(who);
     if (state === null) return;
-    const after = step(state, { now: this.now, wall: WALL_MS + this.now, what });
+    const now = this.now * this.#part(who).rate;
+    const after = step(state, { now, wall: WALL_MS + now, what });
     this.change(who, { state: { ...after.state, random: RANDOM } });
     this.#noteHeld(who, state.known?.stored ?? null);
     for (const effect of after.effects) this.#carryOut(who, effect);
@@ -86,7 +93,7 @@ export class Turn {
     switch (effect.kind) {
       case "request": {
         const { id, request, timeoutMs } = effect;
-        const until = this.now + timeoutMs;
+        const until = this.now + timeoutMs / this.#part(who).rate;
         this.wire.push({
           kind: "request",
           owner: who,

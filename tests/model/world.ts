@@ -1,5 +1,6 @@
 /** One state of the small model: a store, two or three clients, what is on the wire, and what the referee remembers. */
 import type { Answer, Config, Request, State } from "../../lib/lock/driver.ts";
+import { PART } from "../../lib/lock/hold.ts";
 import { parseRecord } from "../../lib/lock/record.ts";
 import type { LockRecord, Mode } from "../../lib/lock/record.ts";
 import type { StoredRecord } from "../../lib/lock/store.ts";
@@ -62,6 +63,8 @@ export interface Part {
   readonly workMs: number;
   /** Something kills the work when this process cannot. */
   readonly lifeline: boolean;
+  /** Its clocks run this much faster than true time. */
+  readonly rate: number;
 }
 
 /** What is explored. */
@@ -159,6 +162,7 @@ export interface Past {
 /** One state. Nothing in it ever changes. */
 export interface World {
   readonly scene: Scene;
+  /** True time, in milliseconds. */
   readonly now: number;
   readonly store: Store;
   readonly actors: readonly Actor[];
@@ -173,13 +177,10 @@ export class Violation extends Error {
   override readonly name = "Violation";
 }
 
-/** Part of the TTL that the lifeline lets work go on for after the last acknowledged renewal was sent. */
-const LIFELINE_PART = 5 / 6;
-
-/** When the work of `actor` is killed by its lifeline; Infinity where it has none. */
+/** When the work of `actor` is killed by its lifeline, in true time; Infinity where it has none. */
 export function lifelineAt(part: Part, { state }: Actor): number {
   if (!part.lifeline || state?.hold == null) return Infinity;
-  return state.hold.ackedAt + part.config.ttlMs * LIFELINE_PART;
+  return (state.hold.ackedAt + part.config.ttlMs * PART.kill) / part.rate;
 }
 
 /** True when nothing of it goes on. */
