@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ownJob } from "../../lib/ci/own_job.ts";
+import { emptyRecord, encodeRecord, parseRecord } from "../../lib/lock/record.ts";
+import { claim } from "../../lib/lock/rules.ts";
 
 const ENV = {
   GITHUB_ACTIONS: "true",
@@ -47,5 +49,38 @@ for (
     const own = ownJob({ ...ENV, ...change });
     assert(!own.found);
     assertStringIncludes(own.why, why);
+  });
+}
+
+for (
+  const [what, change] of [
+    ["a runner's name", { RUNNER_NAME: "r".repeat(5000), K8S_LOCK_CHECK_RUN_ID: "" }],
+    ["a runner's name beside an id", { RUNNER_NAME: "r".repeat(5000) }],
+    ["an attempt", { GITHUB_RUN_ATTEMPT: "9".repeat(20) }],
+    ["an attempt beyond all numbers", { GITHUB_RUN_ATTEMPT: "9".repeat(400) }],
+    ["a run's id", { GITHUB_RUN_ID: "9".repeat(5000) }],
+    ["a check run's id", { K8S_LOCK_CHECK_RUN_ID: "9".repeat(5000) }],
+    ["a repository", { GITHUB_REPOSITORY: `acme/${"s".repeat(5000)}` }],
+    ["an address", { GITHUB_API_URL: `https://ghe.acme.test/${"v".repeat(5000)}` }],
+  ] as const
+) {
+  Deno.test(`${what} that is far too long comes into no record, where nobody could read it any more`, () => {
+    const own = ownJob({ ...ENV, ...change });
+    if (!own.found) return assertStringIncludes(own.why, Object.keys(change)[0] ?? "");
+    const me = {
+      grant: "a-1",
+      holder: "a",
+      mode: "exclusive",
+      number: null,
+      ttlSeconds: 60,
+      waitedSeconds: 0,
+      description: "",
+      link: "",
+      expiry: { verify: { ...own.job, held_for: "job" } },
+    } as const;
+    const identity = { scope: "global", owner: "", repository: "", lock: "deploy" } as const;
+    const held = claim(emptyRecord(identity), me, { tickets: [] }, "1", "2026-01-31T00:00:00Z");
+    assert(typeof held !== "string");
+    assertEquals(parseRecord(encodeRecord(held)).holders.length, 1);
   });
 }
