@@ -37,7 +37,7 @@ import type {
   VerifyOptions,
 } from "./options.ts";
 import { neutral } from "./text.ts";
-import { NO_RUN_NUMBER, turnNumber } from "./v3.ts";
+import { MOST_NUMBER, NO_RUN_NUMBER, turnNumber } from "./v3.ts";
 import { lockOptions, targetOf, whereOptions } from "./where.ts";
 import type { Asked } from "./where.ts";
 
@@ -247,7 +247,7 @@ export function migrateOptions(asked: Asked): MigrateOptions {
     throw usage("there are no records of version 3 on one machine; leave --local out");
   }
   const to = given.has(MIGRATING.toV3) ? "v3" : "today";
-  const nextBuild = given.integer(MIGRATING.nextBuild, 0, 10 ** 15 - 1);
+  const nextBuild = given.integer(MIGRATING.nextBuild, 0, MOST_NUMBER);
   if (nextBuild !== null && to === "today") {
     throw usage("--next-build has a meaning with --to-v3 alone; leave it out");
   }

@@ -10,6 +10,9 @@ import { shellQuote } from "./text.ts";
 export const NO_RUN_NUMBER =
   "turns by run number are those of GitHub's runs (GITHUB_RUN_NUMBER) in a lock of their own repository, and this is none";
 
+/** The highest that a record in version 3's form can hold: 15 digits. */
+export const MOST_NUMBER = 10 ** 15 - 1;
+
 /**
  * The number by which this run takes its turns in version 3's form, or null. Version 3 knows GitHub's runs alone, and a lock of their own
  * repository. With a number that counts something else one would hold beside the run that has it, or pass it.
@@ -18,6 +21,8 @@ export function turnNumber(
   { product, project, runNumber }: Pick<Ci, "product" | "project" | "runNumber">,
   { identity, object }: Pick<Target, "identity" | "object">,
 ): number | null {
+  // At its end the number after it is written, which has to be one that can be read again.
+  if (runNumber === null || runNumber >= MOST_NUMBER) return null;
   if (product !== "github" || project === null) return null;
   const own = foldCase(project);
   const isOwn = identity === null

@@ -26,6 +26,12 @@ for (
     ["a run of GitHub in another repository's lock", RUN, OPS, null],
     ["the same by the record's name", RUN, { ...OPS, identity: null }, null],
     ["a run of GitHub in a lock of all", RUN, { identity: GLOBAL, object: "k8s-lock-deploy" }, 42],
+    [
+      "a run whose number no record can hold",
+      { ...RUN, GITHUB_RUN_NUMBER: "999999999999999" },
+      OWN,
+      null,
+    ],
     ["a run without a number", { ...RUN, GITHUB_RUN_NUMBER: "" }, OWN, null],
     [
       "a build of Jenkins",
