@@ -2,7 +2,7 @@
 import { adopted } from "./identity.ts";
 import { again, lookAt, RETRY_MS } from "./people.ts";
 import type { Look, Patience } from "./people.ts";
-import { inLine } from "./queue.ts";
+import { callOver, inLine } from "./queue.ts";
 import type { Queued } from "./queue.ts";
 import { encodeRecord } from "./record.ts";
 import type { Identity, LockRecord } from "./record.ts";
@@ -69,7 +69,9 @@ export function brought(
   if (mine.capacity !== 1 || mine.pool !== null) return { kind: "too_big" };
   const { was_next_build: before, ...others } = mine;
   const next = to.nextBuild ?? Math.max(before ?? -1, to.runNumber ?? -1);
-  return next < 0 ? { kind: "numberless" } : { ...others, order: "sequential", next_build: next };
+  if (next < 0) return { kind: "numberless" };
+  // A call in which nobody stands is the end of its run there: this one was of nobody's.
+  return { ...others, order: "sequential", next_build: next, roll_call: callOver(mine) };
 }
 
 /** What is asked for. */
