@@ -27,7 +27,6 @@ import type {
   Format,
   ListOptions,
   LockOptions,
-  LockOptions,
   MigrateOptions,
   ReleaseOptions,
   RenewOptions,
