@@ -166,7 +166,7 @@ export class Work {
     // What a command leaves running when it ends by itself is its own affair. What a signal ended did not end by itself.
     const { first, last } = BY_SIGNAL;
     const signalled = this.#signalled !== null || (this.exitCode >= first && this.exitCode <= last);
-    if (signalled && this.#stopping === null) await this.#groupGone(this.#running);
+    if (signalled && this.#stopping === null) await this.#restGone(this.#running);
     // Past its time the lifeline may have killed the command, and be about to kill the rest of it.
     const late = this.#guardedAt !== null && performance.now() >= this.#guardedAt;
     if (late && this.#stopping === null && await this.letGo() === "killed") this.stop("kill");
@@ -176,17 +176,23 @@ export class Work {
     void this.letGo();
   }
 
-  /** The group got the signal, too: what of it still ends in good order is at work, and holds the lock. */
-  async #groupGone(running: RunningCommand): Promise<void> {
+  /**
+   * What of it still ends in good order is at work, and holds the lock: the process group, which got the signal, too; and where that was passed
+   * on by us all the rest, which gets it now. What was left running before a command was ended by others may be meant to stay.
+   */
+  async #restGone(running: RunningCommand): Promise<void> {
     const lingers = setTimeout(
       () =>
         this.#asked.context.log.info(
-          `the command was ended by a signal, but something of its process group ${running.pid} still runs: the lock is held until that has ended`,
+          `the command was ended by a signal, but something of it (process group ${running.pid}) still runs: the lock is held until that has ended`,
         ),
       LINGERS_MS,
     );
     try {
-      await running.groupGone(this.#patience.signal);
+      const { signal } = this.#patience;
+      await (this.#signalled === null
+        ? running.groupGone(signal)
+        : running.restGone(this.#signalled, signal));
     } catch {
       // It was to be killed in the meantime, and could not: so says the reaping.
     } finally {

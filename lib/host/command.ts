@@ -9,7 +9,14 @@ import { delimiter, isAbsolute, join, resolve } from "node:path";
 import process from "node:process";
 import { errorCode, processStatus } from "./processes.ts";
 import { spawnAtTerminal } from "./terminal.ts";
-import { GRANT_VARIABLE, killWork, OUTER_GRANTS_VARIABLE, signalTo, workGone } from "./work.ts";
+import {
+  GRANT_VARIABLE,
+  killWork,
+  OUTER_GRANTS_VARIABLE,
+  signalTo,
+  survivors,
+  workGone,
+} from "./work.ts";
 
 /** Variables that hold a secret of ours: no command inherits them. */
 const SECRETS = ["K8S_LOCK_KUBECONFIG_DATA", "K8S_LOCK_GITHUB_TOKEN"];
@@ -46,6 +53,11 @@ export interface RunningCommand {
   killAll(signal?: AbortSignal): Promise<void>;
   /** Resolves when nothing of it runs any more. Rejects with the signal's reason when that is given up. */
   gone(signal?: AbortSignal): Promise<void>;
+  /**
+   * As {@link gone}; but first what of it has left its process group is sent that signal, as the group was. For when the command itself
+   * has ended: the command of a `run` inside it would get the signal twice.
+   */
+  restGone(name: NodeJS.Signals, signal?: AbortSignal): Promise<void>;
   /** As {@link gone}, of its process group alone; at once where it has none of its own. */
   groupGone(signal?: AbortSignal): Promise<void>;
 }
@@ -221,6 +233,12 @@ function running(
       if (process.platform === "win32") await ended;
       await workGone(work, spared, signal);
       over = true;
+    },
+    async restGone(name, signal) {
+      if (over) return;
+      const outside = grants.length === 0 ? [] : survivors({ group: null, grants }, spared);
+      for (const each of outside) if (processStatus(each)?.group !== pid) signalTo(each, name);
+      await this.gone(signal);
     },
     async groupGone(signal) {
       if (!over) await workGone({ ...work, grants: [] }, spared, signal);

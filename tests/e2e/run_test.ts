@@ -229,6 +229,22 @@ Deno.test("what a signal asked to end and still ends in good order holds the loc
   assertEquals((await holder.ended).code, 143);
 });
 
+Deno.test("what a signal asked to end and had begun a session of its own is told, too, and holds the lock until it has ended", async () => {
+  await using sandbox = await Sandbox.create();
+  // The shell dies of the signal at once. What it started is in no group that was told.
+  const work = `
+    setsid sh -c 'trap "sleep 1; echo finished; exit" TERM; echo ready; while :; do sleep 0.02; done' &
+    wait
+  `;
+  const holder = sandbox.start(["run", "a", "--", "sh", "-c", work]);
+  await holder.says("ready");
+  holder.kill("SIGTERM");
+  const next = sandbox.start(["run", "a", "--", "echo", "mine"]);
+  await next.says("mine");
+  assertStringIncludes(holder.stdout, "finished");
+  assertEquals((await holder.ended).code, 143);
+});
+
 Deno.test("the emergency door runs the command without a lock, loudly, and demands a reason", async () => {
   await using sandbox = await Sandbox.create();
   const summary = `${sandbox.folder}/summary`;

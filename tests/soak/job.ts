@@ -110,7 +110,7 @@ export class Job {
 
   async #run(): Promise<string> {
     const { chance, journal, ttlSeconds } = this.place;
-    const manner = mannerOf(chance, this.fate);
+    const manner = mannerOf(chance);
     const limit = this.fate === "run: gives up after some seconds"
       ? ["--timeout", `${1 + chance.below(8)}s`]
       : this.fate === "run: tries once"
@@ -184,7 +184,7 @@ export class Job {
   /** acquire, steps, release: as the steps of a job on a CI. */
   async #acquire(): Promise<string> {
     const { chance, journal, ttlSeconds, folder } = this.place;
-    const manner: Manner = { ...mannerOf(chance, this.fate), kind: "plain", exitCode: 0 };
+    const manner: Manner = { ...mannerOf(chance), kind: "plain", exitCode: 0 };
     const died = Promise.withResolvers<string>();
     if (this.fate === "acquire: its machine dies at any time") {
       this.#later(chance.between(0, LATEST_MS), async () => {
@@ -280,13 +280,12 @@ export class Job {
   }
 }
 
-function mannerOf(chance: Chance, fate: Fate): Manner {
+function mannerOf(chance: Chance): Manner {
   const exitCode = chance.happens(0.05) ? 7 : 0;
   const kind = chance.happens(0.15) ? "deaf" : chance.happens(0.15) ? "forks" : "plain";
   // Some longer than the TTL.
   const lastsMs = chance.happens(0.1) ? chance.between(3000, 9000) : chance.between(100, 1200);
-  // A signal that is passed on reaches the command's process group, and that alone is waited for (docs/protocol.md, The process).
-  return { lastsMs, exitCode, kind: fate.includes("signal") && kind === "forks" ? "plain" : kind };
+  return { lastsMs, exitCode, kind };
 }
 
 function endOf({ code, signal }: Ended): string {
