@@ -6,36 +6,25 @@ import { appendFileSync, existsSync, mkdirSync, mkdtempSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 
-/** An error of the job. */
-function fail(message) {
-  console.log(`::error title=k8s-lock::${message.replaceAll("%", "%25").replace(/[\r\n]+/g, " ")}`);
-  process.exitCode = 1;
-}
-
-/** The private folder of this use of the action. */
-function makeFolder() {
+try {
   // From the environment: `runner.temp` is a path of the host, also for a job in a container.
   const base = join(process.env.RUNNER_TEMP, "k8s-lock");
   mkdirSync(base, { recursive: true, mode: 0o700 });
-  return mkdtempSync(join(base, "action-"));
-}
-
-try {
-  const folder = makeFolder();
+  const folder = mkdtempSync(join(base, "action-"));
   appendFileSync(process.env.GITHUB_OUTPUT, `folder=${folder}\n`);
   // All that the end relies on: the inputs of a nested post step are evaluated again, in the wrong scope.
   appendFileSync(process.env.GITHUB_STATE, `folder=${folder}\n`);
 } catch (error) {
-  fail(
-    `the action cannot write to RUNNER_TEMP, and has locked nothing (is the disk full?): ${error.message}`,
-  );
+  console.log(`::error title=k8s-lock::the action cannot write to RUNNER_TEMP: ${error.message}`);
+  process.exitCode = 1;
 }
 
 // The other steps are shell scripts. Where there is no bash the runner's own message would not say what helps.
 const path = (process.env.PATH ?? "").split(delimiter);
 if (process.platform !== "win32" && !path.some((place) => existsSync(join(place, "bash")))) {
-  fail(
-    "the image of this job has no bash, which the action needs. Install it before this step " +
+  console.log(
+    "::error title=k8s-lock::the image of this job has no bash, which the action needs. Install it before this step " +
       "(Alpine: the k8s-lock binary needs glibc, too, so use an image of Debian or Ubuntu, or npx k8s-lock run).",
   );
+  process.exitCode = 1;
 }

@@ -26,19 +26,13 @@ function readJournal() {
   return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : null;
 }
 
-/** Makes an empty file that somebody looks for. On a full disk it goes on without. */
-function mark(place, name) {
-  try {
-    writeFileSync(join(place, name), "");
-  } catch (error) {
-    console.log(`k8s-lock: ${error.message}`);
-  }
-}
-
-/** It is not renewed any more, also where the program could not run. */
+/** It is not renewed any more, and nobody takes it any more, also where the program could not run. */
 function stopRenewers(journal) {
+  writeFileSync(join(folder, "giving-back"), "");
   if (!existsSync(journal.state_folder)) return;
-  for (const grant of journal.grants) mark(journal.state_folder, `${grant}.stop`);
+  for (const grant of journal.grants) {
+    writeFileSync(join(journal.state_folder, `${grant}.stop`), "");
+  }
 }
 
 /** The program's environment: none of the job's settings of the lock, and what the login saw when the lock was taken. */
@@ -101,13 +95,12 @@ async function end() {
   }
   const journal = readJournal();
   if (journal === null || journal.phase === "over") return;
-  // Whoever still tries to take the lock gives up.
-  mark(folder, "giving-back");
   const ended = await giveBack(journal);
-  if (ended === 0) return;
-  stopRenewers(journal);
   if (ended === LOST) process.exitCode = 1;
-  else tellLeft(journal, typeof ended === "number" ? `exit code ${ended}, see above` : ended);
+  else if (ended !== 0) {
+    tellLeft(journal, typeof ended === "number" ? `exit code ${ended}, see above` : ended);
+  }
+  if (ended !== 0) stopRenewers(journal);
 }
 
 // Without a folder the first step has failed, before anything was asked for.
@@ -115,6 +108,10 @@ if (folder !== "") {
   await end().catch((error) =>
     say("warning", `the lock was not given back, and expires after its TTL: ${error.message}`)
   );
-  // The credentials are in it.
-  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  try {
+    // The credentials are in it. On Windows the renewer's program cannot be removed before the renewer has noticed that it has to end.
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 300 });
+  } catch (error) {
+    say("warning", `${folder} cannot be removed, and has the credentials in it: ${error.message}`);
+  }
 }

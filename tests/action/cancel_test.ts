@@ -310,6 +310,22 @@ test("a journal that cannot be read fails no job, and is said", async (jobs) => 
   );
 });
 
+test("a private folder that cannot be removed is said, and makes no job red", async (jobs) => {
+  const job = await jobs.job();
+  await job.use(await jobs.inputs());
+  // As on Windows, where a file that is in use cannot be removed.
+  const preload = `${job.folder}/preload.cjs`;
+  const code = `require("node:fs").rmSync = () => { throw new Error("EBUSY: in use"); };
+    require("node:module").syncBuiltinESMExports();`;
+  await Deno.writeTextFile(preload, code);
+  await job.run(`echo 'NODE_OPTIONS=--require=${preload}' >> "$GITHUB_ENV"`);
+  const { result, log } = await job.end();
+  assertEquals(result, "success", log);
+  assertStringIncludes(log, "gave deploy back");
+  assertMatch(log, /^::warning title=k8s-lock::.*action-.* cannot be removed.*EBUSY/m);
+  assertEquals([jobs.site.outside.record?.holders, job.killed], [[], []]);
+});
+
 test("where RUNNER_TEMP was cleaned by the job, the end says what becomes of the lock", async (jobs) => {
   const job = await jobs.job();
   await job.use(await jobs.inputs({ ttl: "5s" }));
