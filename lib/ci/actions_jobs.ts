@@ -122,7 +122,7 @@ function fateOf(job: Job, which: "exact" | "one of several"): Fate {
 
 /**
  * Whether the runner itself came to the end of the job. Where the server gave a runner up, that last step is missing or did not
- * complete. A step of the user's own may have that name, but not come after all others.
+ * complete, or is told as skipped or cancelled. A step of the user's own may have that name, but not come after all others.
  */
 function endedByRunner(job: Job): boolean {
   const steps = job.steps.map(fieldsOf);
@@ -131,5 +131,5 @@ function endedByRunner(job: Job): boolean {
   );
   if (!complete || steps.length < 2) return false;
   const last = steps.reduce((a, b) => Number(b.number) > Number(a.number) ? b : a);
-  return last.name === LAST_STEP;
+  return last.name === LAST_STEP && last.conclusion === "success";
 }

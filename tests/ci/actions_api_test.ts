@@ -74,6 +74,19 @@ for (
       }),
       "over by server",
     ],
+    ...(["skipped", "cancelled", "failure"] as const).map((conclusion) =>
+      [
+        `whose last step is told as ${conclusion} was not finished by the runner`,
+        apiJob({
+          conclusion: "cancelled",
+          steps: [
+            { name: "Set up job", status: "completed", conclusion: "success", number: 1 },
+            { name: "Complete job", status: "completed", conclusion, number: 2 },
+          ],
+        }),
+        "over by server",
+      ] as const
+    ),
     ["of another run than its entry says is no answer", apiJob({ run_id: 8 }), "unknown"],
     ["of another attempt is no answer", apiJob({ run_attempt: 2 }), "unknown"],
     [
