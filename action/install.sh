@@ -241,8 +241,8 @@ get_archive() {
   if [ -n "${RUNNER_TOOL_CACHE:-}" ] && [ "${RUNNER_ENVIRONMENT:-}" != github-hosted ]; then
     cached=$(posix "$RUNNER_TOOL_CACHE")/k8s-lock/$version/${platform#*-}/$archive
   fi
-  # Copied first and checked then: what lies in a cache that others write to may change in between.
-  if [ -n "$cached" ] && cp "$cached" "$work/$archive" 2>/dev/null; then
+  # Copied first and checked then: what lies in a cache that others write to may change in between, and may be a pipe without an end.
+  if [ -f "$cached" ] && cp "$cached" "$work/$archive" 2>/dev/null; then
     if [ "$(sha256_of "$work/$archive")" = "$sha256" ]; then
       echo "k8s-lock $version: from the tool cache"
       return
@@ -258,9 +258,11 @@ get_archive() {
   fi
   echo "k8s-lock $version: downloaded, SHA-256 $sha256"
   if [ -n "$cached" ]; then
-    # Renamed into its place whole. A cache that cannot be written to is no reason to fail.
-    { mkdir -p "${cached%/*}" && cp "$work/$archive" "$cached.$$" && mv -f "$cached.$$" "$cached"; } 2>/dev/null ||
-      { rm -f "$cached.$$" && echo "k8s-lock: the tool cache cannot be written to, so it is downloaded again next time"; }
+    # Renamed into its place whole, from a name that nobody else has. A cache that cannot be written to is no reason to fail.
+    draft=''
+    { mkdir -p "${cached%/*}" && draft=$(mktemp "$cached.XXXXXX") && cp "$work/$archive" "$draft" && chmod 644 "$draft" &&
+      mv -f "$draft" "$cached"; } 2>/dev/null ||
+      { rm -f "$draft" && echo "k8s-lock: the tool cache cannot be written to, so it is downloaded again next time"; }
   fi
 }
 

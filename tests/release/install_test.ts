@@ -317,6 +317,23 @@ Deno.test("a poisoned tool cache is not used, is warned of and replaced", async 
   assertEquals(sha256(await Deno.readFile(site.cached)), sha256(ARCHIVE));
 });
 
+Deno.test("what others have put into the tool cache is neither waited for nor written through", async () => {
+  await using site = await Site.create(ok);
+  await site.install();
+  await rm(site.cached);
+  // It would be read to its end, which never comes.
+  assertEquals((await new Deno.Command("mkfifo", { args: [site.cached] }).output()).code, 0);
+  const victim = join(site.folder, "victim");
+  await Deno.writeTextFile(victim, "mine");
+  // A process's number can be guessed, and two containers with one tool cache have the same ones.
+  await site.stub("uname", `ln -sf '${victim}' '${site.cached}'.$PPID; exec /bin/uname "$@"`);
+  const { code, stdout } = await site.install();
+  assertEquals(code, 0, stdout);
+  assertEquals(await Deno.readTextFile(victim), "mine");
+  assertEquals(sha256(await Deno.readFile(site.cached)), sha256(ARCHIVE));
+  assertEquals((Deno.statSync(site.cached).mode ?? 0) & 0o777, 0o644);
+});
+
 Deno.test("a tool cache that cannot be written to is no failure, and one that GitHub throws away is left alone", async () => {
   await using site = await Site.create(ok);
   const { code, stdout } = await site.install({ RUNNER_TOOL_CACHE: "/dev/null" });
