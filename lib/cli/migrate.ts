@@ -8,6 +8,7 @@ import { CliError, Exit, usage } from "./errors.ts";
 import { describeIdentity } from "./names.ts";
 import type { MigrateOptions } from "./options.ts";
 import { neutral } from "./text.ts";
+import { ownFlags } from "./v3.ts";
 
 /** Resolves with 0 when the record is in the form that was asked for, or there is none. Throws {@link CliError}. */
 export async function migrateCommand(
@@ -36,11 +37,12 @@ export async function migrateCommand(
 }
 
 function told(
-  { target, to, how }: MigrateOptions,
+  options: MigrateOptions,
   context: Context,
   object: string,
   migrated: Migrated,
 ): number {
+  const { target, to, how } = options;
   const lock = neutral(target.lock);
   const form = to === "today" ? "today's form" : "version 3's form";
   switch (migrated.kind) {
@@ -66,7 +68,9 @@ function told(
         : `waited for by ${waiters.join(", ") || "one whose turn it is"}`;
       throw new CliError(
         Exit.notInTime,
-        `${lock} is ${who}: nothing was changed. Those that hold or wait go by the form that they found; run this again when nobody does`,
+        `${lock} is ${who}: nothing was changed. Those that hold or wait go by the form that they found; run this again when nobody does. One that is dead may stay until a person takes it off: ${
+          howToTakeOff(options, migrated)
+        }`,
       );
     }
     case "nameless":
@@ -90,6 +94,12 @@ function told(
         `${lock} has more than one place, or a pool: version 3 knows neither`,
       );
   }
+}
+
+/** By its number a dead one may stand for ever: nobody's turn comes before its own. */
+function howToTakeOff(options: MigrateOptions, { before, queue }: Migrated & { kind: "in_use" }) {
+  const first = before?.holders[0]?.grant ?? queue[0]?.ticket.grant ?? before?.turn[0] ?? "GRANT";
+  return `k8s-lock break ${ownFlags(options)} --grant ${neutral(first)}`;
 }
 
 function numberOf({ before, after }: Extract<Migrated, { kind: "changed" }>): string {

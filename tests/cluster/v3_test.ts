@@ -274,6 +274,24 @@ Deno.test("migrate brings a record into today's form and back, and refuses while
     assertEquals(await stands(site), { next: "44", lock: null });
   }));
 
+Deno.test("a dead one that waits for its number is in the way of migrate, which says how to take it off", () =>
+  withLock(async (site) => {
+    await v3Secret(site, 5);
+    const dies = await start(site, 9, ["true"]);
+    await site.outside.queued(1);
+    dies.kill("SIGKILL");
+    await dies.end();
+    const refused = await site.call("boss", ["migrate", "deploy"]);
+    assertEquals(refused.code, 10, refused.stderr);
+    const [, command = ""] = /k8s-lock (break .*)$/m.exec(refused.stderr) ?? [];
+    assertStringIncludes(command, "--grant ");
+    const dropped = await site.call("boss", [...command.split(" "), "--yes"]);
+    assertEquals(dropped.code, 0, dropped.stderr);
+    const migrated = await site.call("boss", ["migrate", "deploy"]);
+    assertEquals(migrated.code, 0, migrated.stderr);
+    assertEquals((await stands(site)).next, null);
+  }));
+
 Deno.test("each thing that is wrong with a record in version 3's form or its use has its own message", () =>
   withLock(async (site) => {
     await v3Secret(site, "oops");
