@@ -195,6 +195,20 @@ Deno.test("a release that others could still change is an error", async () => {
   assertStringIncludes(stderr, "is published, but not immutable");
 });
 
+Deno.test("what is published after a later version, by running a job again, is not the latest", async () => {
+  await using site = await Site.create();
+  const edited = async () => {
+    const asked = await Deno.readTextFile(join(site.folder, "asked"));
+    return asked.split("\n").filter((line) => line.startsWith("release edit"));
+  };
+  assertEquals((await site.publish({ FAIL: "release edit" })).code, 1);
+  assertEquals(await edited(), [`release edit ${TAG} --draft=false --latest`]);
+  await site.git("push", "--quiet", "origin", "main:refs/tags/v999.0.0");
+  const { code, stderr } = await site.publish();
+  assertEquals(code, 0, stderr);
+  assertEquals((await edited()).at(-1), `release edit ${TAG} --draft=false --latest=false`);
+});
+
 Deno.test("the moving tag goes forwards only, and by number", async () => {
   await using site = await Site.create();
   const commits: Record<string, string> = {};
@@ -204,6 +218,8 @@ Deno.test("the moving tag goes forwards only, and by number", async () => {
     commits[version] = await site.git("rev-parse", "HEAD");
   };
   const move = (version: string) => site.run("bash", ["tools/release/move_tag.sh", version]);
+  const none = await move("4.9.0");
+  assertEquals([none.code, none.stderr], [1, "::error::there is no tag v4.9.0\n"]);
   await add("4.9.0");
   assertEquals((await move("4.9.0")).code, 0);
   assertEquals(await site.tag("v4"), commits["4.9.0"]);

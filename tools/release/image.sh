@@ -29,10 +29,10 @@ build --load --tag k8s-lock:try
 docker run --rm k8s-lock:try k8s-lock run smoke --local -- true
 
 tags=(--tag "$name:$version")
-case $version in
-  *-*) ;;
-  *) tags+=(--tag "$name:${version%.*}" --tag "$name:${version%%.*}") ;;
-esac
+# Those that move go forwards only, also when this is run again after a later version.
+for moving in "${version%.*}" "${version%%.*}"; do
+  [ "$("$here/newest.sh" "$moving")" != "$version" ] || tags+=(--tag "$name:$moving")
+done
 docker buildx create --use --name k8s-lock-release --driver docker-container
 build --platform linux/amd64,linux/arm64 --provenance=false --push --metadata-file "$work/metadata.json" "${tags[@]}"
 digest=$(jq -r '."containerimage.digest"' "$work/metadata.json")

@@ -11,15 +11,14 @@ if [[ "$version" == *-* ]]; then
   exit 0
 fi
 moving=v${version%%.*}
-# The newest of this major version, by number: v4.10.0 after v4.9.0.
-newest=$(git ls-remote --tags --refs origin "refs/tags/$moving.*" | sed 's|.*refs/tags/||' | grep -Ex "$moving\.[0-9]+\.[0-9]+" | sort -V | tail -n 1)
 commit=$(git ls-remote --tags --refs origin "refs/tags/v$version" | cut -f 1)
 if [ -z "$commit" ]; then
   echo "::error::there is no tag v$version" >&2
   exit 1
 fi
-if [ "$newest" != "v$version" ]; then
-  echo "$moving stays: $newest is newer than v$version"
+newest=$("$(dirname "${BASH_SOURCE[0]}")/newest.sh" "${version%%.*}")
+if [ "$newest" != "$version" ]; then
+  echo "$moving stays: v$newest is newer than v$version"
   exit 0
 fi
 git fetch --quiet --depth 1 origin "refs/tags/v$version"

@@ -74,7 +74,9 @@ if [ "$state" = true ]; then
   echo "its files"
   gh release upload "$tag" --clobber "$assets"/*
   echo "published"
-  case $version in *-*) latest=--latest=false ;; *) latest=--latest ;; esac
+  # Run again after a later version, it is not the latest.
+  latest=--latest=false
+  [ "$(tools/release/newest.sh)" != "$version" ] || latest=--latest
   gh release edit "$tag" --draft=false "$latest"
 fi
 
