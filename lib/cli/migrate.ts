@@ -1,6 +1,7 @@
 /** `migrate`: a record of version 3 into today's form, and back. */
 import { migrateLock } from "../lock/migrate.ts";
 import type { Form, Migrated } from "../lock/migrate.ts";
+import { StoreError } from "../lock/store.ts";
 import { ofStore, openStores } from "./connect.ts";
 import type { OpenStores } from "./connect.ts";
 import type { Context } from "./context.ts";
@@ -8,7 +9,7 @@ import { CliError, Exit, usage } from "./errors.ts";
 import { describeIdentity } from "./names.ts";
 import type { MigrateOptions } from "./options.ts";
 import { neutral } from "./text.ts";
-import { ownFlags } from "./v3.ts";
+import { howToMendNumber, ownFlags, secretOf } from "./v3.ts";
 
 /** Resolves with 0 when the record is in the form that was asked for, or there is none. Throws {@link CliError}. */
 export async function migrateCommand(
@@ -30,6 +31,10 @@ export async function migrateCommand(
     const migrated = await migrateLock(store, order, patience);
     return told(options, context, store.object, migrated);
   } catch (error) {
+    if (error instanceof StoreError && error.kind === "unusable") {
+      const mend = howToMendNumber(error.message, secretOf(options));
+      if (mend !== null) throw new CliError(Exit.unusable, `${error.message}; ${mend}`);
+    }
     throw ofStore(error, options.store);
   } finally {
     stores.close();

@@ -339,6 +339,9 @@ Deno.test("each thing that is wrong with a record in version 3's form or its use
       "somebody added the key next_build",
       '"path":"/data/next_build"',
     );
+    const migrated = await site.call("boss", ["migrate", "deploy"]);
+    assertEquals(migrated.code, 15, migrated.stderr);
+    assertStringIncludes(migrated.stderr, '"path":"/data/next_build"');
   }));
 
 Deno.test("a build of another CI, or a run of another repository, takes no run's turn, whatever its number is", () =>
