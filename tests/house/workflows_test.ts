@@ -14,6 +14,12 @@ Deno.test("a release begins with no rights, has no caches, and only two of its j
     jobs.filter((job) => pattern.test(job)).map((job) => job.split(":")[0]);
   assertEquals(named(/contents: write/), ["publish", "move"]);
   assertEquals(named(/id-token: write/), ["attest", "npm", "image"]);
+  // Artifacts can be replaced by every job of the run.
+  const signing = jobs.filter((job) => /: write/.test(job) && job.includes("download-artifact@"));
+  assert(signing.length >= 4);
+  const checked =
+    /download-artifact@.*\n(.*\n){3} +- name: These are .*\n.*\n +SUMS: .*needs\.build\.outputs\.sums/;
+  for (const job of signing) assertMatch(job, checked);
   assert(jobs.length >= 10 && jobs.every((job) => /^ {4}permissions:$/m.test(job)));
 });
 
