@@ -12,6 +12,7 @@ import {
 import type { Draft } from "./draft.ts";
 import { TURN_PATIENCE_MS } from "./driver.ts";
 import { embargoed, signature } from "./help.ts";
+import { tryHole } from "./hole.ts";
 import { owesNumber } from "./leave.ts";
 import { CALL_STANDS_SECONDS } from "./queue.ts";
 import type { Queued } from "./queue.ts";
@@ -107,7 +108,7 @@ export function arrive(d: Draft, tickets: readonly Queued[]): void {
 /** With `--timeout 0`: stays while what stands looks dead, tries once more, else is done. */
 export function decideTrying(d: Draft): void {
   const known = knownRecord(d.known);
-  if (known === null) return;
+  if (known === null || tryHole(d)) return;
   if (d.tryUntil === null) {
     const patience = suspicion(d, known.record);
     d.tryUntil = d.now + patience;

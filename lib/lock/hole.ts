@@ -9,6 +9,9 @@ import { holeIn, passHole } from "./sequential.ts";
 /** How often the next in line looks for tickets of the number and asks about its run; those further back do so less often. */
 const LOOK_EVERY_MS = { next: 15_000, most: 300_000 };
 
+/** One that tries once waits for an answer about a run for so long, in milliseconds. */
+const TRY_MS = 10_000;
+
 /** An answer counts for so long, in milliseconds: a run that is over may be run again, and version 3 lets it in while its number stands. */
 const ANSWER_COUNTS_MS = 10_000;
 
@@ -76,6 +79,20 @@ export function decideHole(d: Draft): boolean {
   d.hole = { ...d.hole ?? hole, listAt: d.now + lookEvery(d) };
   ask(d, { kind: "survey" }, { kind: "help" });
   return true;
+}
+
+/**
+ * What one that tries once does about a number: else a lock that only such use would stand at a run that never came for ever.
+ *
+ * @returns true while that is under way
+ */
+export function tryHole(d: Draft): boolean {
+  const { hole } = d;
+  if (hole === null) return false;
+  if (decideHole(d)) return true;
+  // Those that wait in line before it ask themselves.
+  const isAsked = d.hole?.askAt === null && d.hole.fate === null;
+  return isAsked && !due(d, hole.since + TRY_MS);
 }
 
 function reasonToPass(d: Draft, hole: Hole): string | null {

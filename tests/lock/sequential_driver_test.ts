@@ -236,6 +236,17 @@ Deno.test("a number whose run is over is passed; one that is not, or of which no
   }
 });
 
+Deno.test("one that tries once passes numbers whose runs are over, and is busy soon where they are not or nobody can tell", () => {
+  for (const fate of ["over", "not_over", "unknown"] as const satisfies readonly Fate["kind"][]) {
+    const world = worldAt(5);
+    world.fateOf = (number) => number === 6 ? fate : "over";
+    const one = job(world, 7, { timeoutMs: 0 });
+    untilItIsOver(world, one, 15_000);
+    assertEquals(one.state.result?.kind, fate === "over" ? "released" : "busy");
+    assertEquals(next(world), fate === "over" ? 8 : 6);
+  }
+});
+
 Deno.test("that a run is over is asked again where it could not be passed at once: it may have been run again meanwhile", () => {
   const world = worldAt(5);
   let asked = 0;
