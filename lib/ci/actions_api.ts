@@ -51,7 +51,7 @@ export function actionsApiIn(env: Env, version: string): ActionsApi {
 
 /** The API at `access.url`. One who was told to wait does not ask again before that. */
 export function actionsApi(access: ActionsAccess): ActionsApi {
-  const now = access.now ?? Date.now;
+  const now = access.monotonic ?? (() => performance.now());
   let until = 0;
   /** Asks within one question, unless the API wants to be left alone. */
   const reading = (since = now()) => async (path: string): Promise<Got> => {

@@ -29,6 +29,8 @@ export interface ActionsAccess {
   readonly requestMs?: number;
   /** The wall clock in milliseconds: the end of a rate limit is told by it. */
   readonly now?: () => number;
+  /** A clock that nobody sets, in milliseconds: how long nothing is asked goes by it. */
+  readonly monotonic?: () => number;
 }
 
 /** What became of a request. */
