@@ -64,7 +64,11 @@ function broken(folder: string, name: string): string | null {
   );
   if (status === 0) return null;
   const what = /BROKEN \((\d+) faults\): (.*)/.exec(stdout);
-  if (what === null) return `does not run: ${stderr.slice(0, 200)}`;
+  // What cannot run is caught by any test, and shows nothing.
+  if (what === null) {
+    console.log(`does not run: ${/Error: .*/.exec(stderr)?.[0] ?? stderr}`);
+    return null;
+  }
   const states = /^ {2}(\d+) states, /m.exec(stdout)?.[1] ?? "?";
   return `| ${scene} | ${what[1]} | ${states} | ${what[2]} |`;
 }
