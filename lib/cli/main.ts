@@ -37,6 +37,7 @@ export async function cliMain(args: readonly string[]): Promise<number> {
     return 2;
   }
   const { isatty } = await import("node:tty");
+  const { readEnvironment } = await import("../host/environment.ts");
   const { openOutput } = await import("./output.ts");
   const [program, given] = mode === "__action"
     ? [(await import("./action.ts")).actionProgram, rest] as const
@@ -44,7 +45,7 @@ export async function cliMain(args: readonly string[]): Promise<number> {
   const stdout = openOutput(1);
   const stderr = openOutput(2);
   const code = await program(given, {
-    env: process.env,
+    env: readEnvironment(),
     stdout,
     stderr,
     stdinIsTerminal: isatty(0),

@@ -1,6 +1,7 @@
 /** The background renewer of `acquire`, in a process of its own: renews until it is told to stop, and says how it goes. */
 import process from "node:process";
 import { detectCi } from "../ci/detect.ts";
+import { readEnvironment } from "../host/environment.ts";
 import { processAlive } from "../host/processes.ts";
 import { readRenewerInput, signalReady } from "../host/renewer.ts";
 import { changeState, isStopped } from "../host/state.ts";
@@ -39,9 +40,10 @@ export async function renewerMain(_args: readonly string[]): Promise<number> {
   const job = input.job as RenewerJob;
   const options: AcquireOptions = { ...job.options, kubeconfigData: input.secrets || null };
   const log = new Logger(openOutput(2), { format: "text", level: "info", colour: "off" });
+  const env = readEnvironment();
   const context: Context = {
-    env: process.env,
-    ci: detectCi(process.env),
+    env,
+    ci: detectCi(env),
     log,
     stdout() {},
     stdinIsTerminal: false,

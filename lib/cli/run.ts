@@ -4,6 +4,7 @@ import type { State } from "../lock/driver.ts";
 import { runLock, SYSTEM_CLOCK } from "../lock/lock.ts";
 import { begin } from "../lock/step.ts";
 import { commandEnvironment, CommandError, findCommand, startCommand } from "../host/command.ts";
+import { unreadableVariables } from "../host/environment.ts";
 import { ownTerminal } from "../host/terminal.ts";
 import { lifelineSupported } from "../host/lifeline.ts";
 import type { EndSignal } from "../host/signals.ts";
@@ -33,6 +34,14 @@ export async function runCommand(
   // Before anybody waits for anything.
   const found = findCommand(name, env["PATH"], process.cwd());
   if (!found.found) throw new CliError(found.exitCode, `${neutral(name)}: ${found.why}`);
+  const dropped = unreadableVariables();
+  if (dropped.length > 0) {
+    log.warn(
+      `${neutral(dropped.join(", "))}: not valid UTF-8, so the command runs without ${
+        dropped.length === 1 ? "this variable" : "these variables"
+      }`,
+    );
+  }
   if (bypass) return await runWithout(found.path, args, context);
   if (!lifelineSupported() && options.onLost === "kill") {
     throw usage(

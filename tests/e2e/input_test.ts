@@ -1,6 +1,8 @@
 /** Bad input: a sentence with the cause and the way out, the documented exit code, and nothing is made or changed. */
+import process from "node:process";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Sandbox } from "../support/sandbox.ts";
+import { programLine } from "../support/started.ts";
 
 /** What is in a folder, by name. */
 function namesIn(folder: string): string[] {
@@ -35,6 +37,57 @@ for (
     assertEquals(namesIn(sandbox.folder), []);
   });
 }
+
+/** Before a command line: sets a variable to what is no UTF-8, which only a shell can. */
+function unreadable(name: string): string[] {
+  return ["sh", "-c", `export ${name}=$(printf 'h\\377llo-secret'); exec "$@"`, "sh"];
+}
+
+for (
+  const [name, code, words] of [
+    ["K8S_LOCK_TTL", 2, "K8S_LOCK_TTL: "],
+    ["K8S_LOCK_STORE", 2, "K8S_LOCK_STORE: "],
+    ["K8S_LOCK_LOG_FORMAT", 2, "K8S_LOCK_LOG_FORMAT: "],
+    // Texts for people.
+    ["K8S_LOCK_HOLDER", 0, "gave"],
+    ["GITHUB_WORKFLOW", 0, "gave"],
+    // Nobody's: the command may miss it.
+    ["ANY_OTHER", 0, "gave"],
+  ] as const
+) {
+  Deno.test(`a value of ${name} that is not UTF-8 is no bug`, async () => {
+    await using sandbox = await Sandbox.create({
+      GITHUB_ACTIONS: "true",
+      GITHUB_REPOSITORY: "a/b",
+    });
+    const by = unreadable(name);
+    const ended = await sandbox.run(["run", "lock", "--", "echo", "gave"], { by });
+    assertEquals(ended.code, code, ended.stderr);
+    assertStringIncludes(ended.stdout + ended.stderr, words);
+    assert(!ended.stderr.includes("a bug"), ended.stderr);
+  });
+}
+
+Deno.test("a kubeconfig in a variable that is not UTF-8 is refused without a word of it", async () => {
+  await using sandbox = await Sandbox.create({ K8S_LOCK_STORE: "secret" });
+  const by = unreadable("K8S_LOCK_KUBECONFIG_DATA");
+  const { code, stderr } = await sandbox.run(["run", "lock", "--", "echo"], { by });
+  assertEquals(code, 2, stderr);
+  assertStringIncludes(stderr, "K8S_LOCK_KUBECONFIG_DATA");
+  assert(!/secret-|llo/.test(stderr), stderr);
+});
+
+Deno.test("run names the variables that it cannot pass on to its command", {
+  ignore: process.platform !== "linux" || programLine()[0] !== Deno.execPath(),
+}, async () => {
+  await using sandbox = await Sandbox.create();
+  const by = unreadable("BRANCH");
+  const { stderr } = await sandbox.run(["run", "lock", "--", "true"], { by });
+  assertStringIncludes(
+    stderr,
+    "BRANCH: not valid UTF-8, so the command runs without this variable",
+  );
+});
 
 const TOKEN = "tok-3a1f-very-secret";
 
