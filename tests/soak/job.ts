@@ -59,9 +59,6 @@ export interface Report {
 /** So long after its start at the latest nothing is done to a job any more, in milliseconds. */
 const LATEST_MS = 20_000;
 
-/** How long a job may try to reach a server before it is in the queue: --request-timeout and what a loaded machine adds, in milliseconds. */
-const REACHED_MS = 15_000 + 15_000;
-
 const RUN_VARIABLES = { grant: "K8S_LOCK_GRANT", token: "K8S_LOCK_TOKEN" };
 // Not the lock's own names: a lifeline would take these steps for work of a `run`.
 const STEP_VARIABLES = { grant: "SOAK_GRANT", token: "SOAK_TOKEN" };
@@ -248,11 +245,8 @@ export class Job {
     if (/^\s+at .*:\d+:\d+|Uncaught|panicked at/m.test(stderr)) {
       this.#violations.push(`a stack trace: ${said}`);
     }
-    const isStopped = this.fate.includes("stopped");
-    if (
-      code === 11 && !isStopped && performance.now() - this.startedAt > REACHED_MS &&
-      this.#waitedMs === null
-    ) {
+    // Once it is in line it waits every outage out.
+    if (code === 11 && this.#waitedMs === null && stderr.includes("waiting for soak")) {
       this.#violations.push(`it did not wait an outage out: ${said}`);
     }
   }
