@@ -79,7 +79,7 @@ Deno.test(
   atTerminal,
   async () => {
     const holder = startHolder(
-      "trap '' TERM HUP; trap 'echo interrupted' INT; echo ready; while :; do sleep 1000; done",
+      "trap '' TERM HUP; trap 'echo interrupted' INT; echo ready; while :; do sleep 0.01; done",
     );
     await holder.says("ready");
     const pid = await holder.pidOf("command");
