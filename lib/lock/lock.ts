@@ -210,6 +210,14 @@ export async function answered(
   }
 }
 
+/** Who is refused both is told of both: whoever mends the one would meet the other next. */
+function withOther(error: unknown, other: PromiseSettledResult<unknown>): unknown {
+  const refused = (one: unknown): one is StoreError =>
+    one instanceof StoreError && one.kind === "refused";
+  if (other.status === "fulfilled" || !refused(error) || !refused(other.reason)) return error;
+  return new StoreError("refused", `${error.message}; and ${other.reason.message}`);
+}
+
 async function carried(store: LockStore, request: Request, signal: AbortSignal): Promise<Answer> {
   switch (request.kind) {
     case "read":
@@ -217,11 +225,13 @@ async function carried(store: LockStore, request: Request, signal: AbortSignal):
     case "list":
       return { tickets: await store.listTickets(signal, request.when) };
     case "look": {
-      const [record, tickets] = await Promise.all([
+      const [record, tickets] = await Promise.allSettled([
         store.readRecord(signal),
         store.listTickets(signal),
       ]);
-      return { record, tickets };
+      if (record.status === "rejected") throw withOther(record.reason, tickets);
+      if (tickets.status === "rejected") throw tickets.reason;
+      return { record: record.value, tickets: tickets.value };
     }
     case "survey": {
       const record = await store.readRecord(signal);

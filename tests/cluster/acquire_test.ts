@@ -201,7 +201,9 @@ test("who has no rights is told which, exit 11, and leaves no state", async (sit
   const env = { KUBECONFIG: kubeconfig.path };
   const { code, stdout, stderr } = await site.call("eve", ["acquire", "deploy"], { env });
   assertEquals([code, stdout], [11, ""]);
-  for (const words of ["secret", site.namespace, "eve"]) assertStringIncludes(stderr, words);
+  for (const words of ["get secret", "list leases", site.namespace, "eve"]) {
+    assertStringIncludes(stderr, words);
+  }
   assertEquals((await site.call("eve", ["release", "deploy", "--strict"], { env })).code, 14);
 });
 
