@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import process from "node:process";
-import { MUTANTS, placeOf } from "../sim/mutant_list.ts";
+import { MUTANTS, mutated, placeOf } from "../sim/mutant_list.ts";
 import { EXPIRY } from "../sim/expiry_mutants.ts";
 import { BY_NUMBER } from "../sim/number_mutants.ts";
 import type { FaultKind } from "./world.ts";
@@ -76,7 +76,7 @@ function broken(folder: string, name: string): string | null {
 async function attempt(folder: string, mutant: Mutant): Promise<boolean> {
   const path = join(folder, placeOf(mutant, folder));
   const original = await readFile(path, "utf8");
-  await writeFile(path, original.replace(mutant.from, () => mutant.to));
+  await writeFile(path, mutated(mutant, original));
   const what = broken(folder, mutant.name);
   await writeFile(path, original);
   console.log(`${what === null ? "not found" : "found    "} ${mutant.name}`);

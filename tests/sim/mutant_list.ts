@@ -8,10 +8,17 @@ export interface Mutant {
   readonly name: string;
   readonly from: string;
   readonly to: string;
+  /** What it uses that its file does not import: lines for the file's head. */
+  readonly imports?: string;
 }
 
-function bugs(list: readonly [string, string, string][]): Mutant[] {
-  return list.map(([name, from, to]) => ({ name, from, to }));
+function bugs(list: readonly [string, string, string, string?][]): Mutant[] {
+  return list.map(([name, from, to, imports = ""]) => ({ name, from, to, imports }));
+}
+
+/** The text of the mutant's file with the bug in it. */
+export function mutated({ from, to, imports = "" }: Mutant, original: string): string {
+  return `${imports}\n${original.replace(from, () => to)}`;
 }
 
 const RULES = bugs([
@@ -19,6 +26,7 @@ const RULES = bugs([
     "a claim ends the roll call",
     "roll_call: { ...record.roll_call, calls: 0 },",
     "roll_call: { ...callOver(record), calls: 0 },",
+    'import { callOver } from "./queue.ts";',
   ],
   [
     "a later one that fits overtakes",
@@ -155,6 +163,7 @@ const WAITING = bugs([
   );
   if (typeof born === "string") return;
   ask(d, { kind: "create_record", record: born }, { kind: "create" });`,
+    'import { claim } from "./rules.ts"; import { at } from "./draft.ts";',
   ],
   [
     "a list is used with a record read after it",
@@ -185,6 +194,7 @@ const WAITING = bugs([
     "one that tries once tries for ever where it does not fit",
     "const open = d.queueLength === 0 && claimRefusal(known.record, me, { tickets: [] }) === null;",
     'const open = me.grant !== "" && known.record.turn.length === 0 && hasRoom(known.record);',
+    'import { hasRoom } from "./queue.ts";',
   ],
   [
     "the record is read before the ticket stands, not after",

@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import process from "node:process";
-import { MUTANTS, placeOf } from "./mutant_list.ts";
+import { MUTANTS, mutated, placeOf } from "./mutant_list.ts";
 import type { Mutant } from "./mutant_list.ts";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
@@ -35,7 +35,11 @@ function run(folder: string, paths: readonly string[], seeds: string) {
       timeout: 120_000,
     },
   );
-  return { failed: status !== 0, output: `${stdout}\n${stderr}` };
+  const output = `${stdout}\n${stderr}`;
+  // A bug that is not even a program is caught by nobody's test.
+  const broken = /^.*(?:ReferenceError|SyntaxError|is not defined).*$/m.exec(output);
+  if (broken !== null) throw new Error(`the bug does not run: ${broken[0]}`);
+  return { failed: status !== 0, output };
 }
 
 /** The first test that failed, and the seed where it was the simulation. */
@@ -48,7 +52,7 @@ function catcher(output: string): string {
 async function attempt(folder: string, mutant: Mutant): Promise<string[]> {
   const path = join(folder, placeOf(mutant, folder));
   const original = await readFile(path, "utf8");
-  await writeFile(path, original.replace(mutant.from, () => mutant.to));
+  await writeFile(path, mutated(mutant, original));
   try {
     const tests = run(folder, ["tests/lock"], SEEDS);
     const simulation = run(folder, ["tests/sim/simulation_test.ts"], SEEDS);
