@@ -23,7 +23,7 @@ const NO_SPACE = new Set(["ENOSPC", "EDQUOT"]);
 
 /** What `error`, thrown by node:sqlite or node:fs while using the file `path`, means for a request. */
 export function explained(error: unknown, path: string): StoreError | Busy {
-  const said = (error instanceof Error ? error.message : String(error)).split("\n", 1)[0];
+  const said = shown(error instanceof Error ? error.message : String(error));
   const code = resultCode(error) ?? fileCode(error);
   switch (code) {
     case BUSY:
@@ -63,6 +63,12 @@ export function explained(error: unknown, path: string): StoreError | Busy {
     default:
       return new StoreError("unusable", `the lock database ${path} cannot be used: ${said}`);
   }
+}
+
+/** One line of what SQLite said, which quotes the file: what it holds is no text for a terminal. */
+function shown(message: string): string {
+  const [line = ""] = message.split("\n", 1);
+  return line.slice(0, 300).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "\uFFFD");
 }
 
 /** Nothing was written for as long as the request could wait. */

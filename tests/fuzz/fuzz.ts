@@ -1,8 +1,8 @@
 /**
  * Bad input, made by chance: texts from nowhere, and valid ones that were hurt.
  *
- *     deno test -A tests/fuzz                              a new seed each time, printed where something fails
- *     K8S_LOCK_FUZZ_SEED=N deno test -A tests/fuzz         that run again
+ *     deno test -A tests/fuzz                              the same inputs each time
+ *     K8S_LOCK_FUZZ_SEED=N deno test -A tests/fuzz         others; the seed is printed where something fails
  *     K8S_LOCK_FUZZ_RUNS=100 deno test -A tests/fuzz       a hundred times as many inputs
  */
 import fc from "fast-check";
@@ -10,7 +10,8 @@ import { assert } from "@std/assert";
 import process from "node:process";
 import { mutated } from "../lock/arbitraries.ts";
 
-const SEED = Number(process.env["K8S_LOCK_FUZZ_SEED"] ?? Date.now() % 2 ** 31);
+/** The gate's: what another seed would find must not fail a change that has nothing to do with it. */
+const SEED = Number(process.env["K8S_LOCK_FUZZ_SEED"] ?? 1);
 const TIMES = Number(process.env["K8S_LOCK_FUZZ_RUNS"] ?? 1);
 
 /** One input may take so long, in milliseconds: anything longer hangs. */
