@@ -76,9 +76,10 @@ async function lines(
   stream: ReadableStream<Uint8Array>,
   take: (line: string) => void,
 ): Promise<void> {
+  const decoder = new TextDecoder();
   let rest = "";
-  for await (const part of stream.pipeThrough(new TextDecoderStream())) {
-    const all = (rest + part).split("\n");
+  for await (const part of stream) {
+    const all = (rest + decoder.decode(part, { stream: true })).split("\n");
     rest = all.pop() ?? "";
     all.forEach(take);
   }

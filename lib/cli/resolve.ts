@@ -113,7 +113,8 @@ function orderOptions(
 
 /** A link as it is stored: one word. */
 function linkText(link: string): string {
-  return neutral(link).replace(/\s+/g, "%20");
+  // Again: it has become longer than it was.
+  return neutral(neutral(link).replace(/\s+/g, "%20"));
 }
 
 /** Needs a command after `--`; held without a limit by default. */
