@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { allProcesses, ancestors, environmentOf, processStatus } from "./processes.ts";
+import { signalTo } from "./work.ts";
 
 /** Which processes are meant. */
 export interface Leftovers {
@@ -35,7 +36,7 @@ export async function endLeftovers(
     for (let living = leftovers(meant); living.length > 0; living = leftovers(meant)) {
       for (const pid of living) {
         found.add(pid);
-        if (!told.has(pid)) kill(pid, signal);
+        if (!told.has(pid)) signalTo(pid, signal);
         told.add(pid);
       }
       if (performance.now() > until) break;
@@ -60,13 +61,5 @@ function argumentsOf(pid: number): string[] {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
   } catch {
     return [];
-  }
-}
-
-function kill(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // It has ended, or is another user's: what lives on is counted.
   }
 }
