@@ -26,13 +26,13 @@ export function readEnvironment(
 
 /** The names of the variables that no command gets from us, because they cannot be read. Seen on Linux only. */
 export function unreadableVariables(source: NodeJS.ProcessEnv = process.env): string[] {
-  // Byte by byte: what is no UTF-8 decodes to U+FFFD.
+  const listed = new Set(Object.keys(source));
   const decoder = new TextDecoder();
   return environmentOf(process.pid).split("\0").flatMap((entry) => {
-    const bytes = Uint8Array.from(entry, (letter) => letter.charCodeAt(0));
     const name = entry.slice(0, entry.indexOf("="));
-    return decoder.decode(bytes).includes(UNREADABLE) && !Object.keys(source).includes(name)
-      ? [name]
-      : [];
+    if (listed.has(name)) return [];
+    // A letter for each byte: what is no UTF-8 decodes to U+FFFD.
+    const bytes = Uint8Array.from(entry, (letter) => letter.charCodeAt(0));
+    return decoder.decode(bytes).includes(UNREADABLE) ? [name] : [];
   });
 }
