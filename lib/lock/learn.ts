@@ -14,11 +14,11 @@ import { forgetHole, noteGivenUp } from "./hole.ts";
 import { adopted } from "./identity.ts";
 import { NOTHING_SEEN, see, seeAfterOutage } from "./observer.ts";
 import { Damaged } from "./parse.ts";
-import { CALL_SIZE, inLine, inOrder, readTickets } from "./queue.ts";
+import { CALL_SIZE, inLine, inOrder, numberOf, readTickets } from "./queue.ts";
 import type { Queued } from "./queue.ts";
 import { HISTORY_LENGTH, parseRecord, parseTicket } from "./record.ts";
 import type { Identity, LockRecord, Ticket } from "./record.ts";
-import { isV3, isWiped, numberOf } from "./sequential.ts";
+import { isV3, isWiped } from "./sequential.ts";
 import { compareRevisions } from "./store.ts";
 import type { StoredRecord, StoredTicket } from "./store.ts";
 

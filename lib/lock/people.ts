@@ -5,9 +5,8 @@ import { encodeRecord, parseRecord } from "./record.ts";
 import type { Holder, LockRecord } from "./record.ts";
 import { lostBy } from "./resume.ts";
 import { bar, breakHolder, release, remove, renew } from "./rules.ts";
-import { holderOf, inLine, inOrder, pastOf, readTickets } from "./queue.ts";
+import { holderOf, inLine, inOrder, numberOf, pastOf, readTickets } from "./queue.ts";
 import type { Queued } from "./queue.ts";
-import { numberOf } from "./sequential.ts";
 import { StoreError } from "./store.ts";
 import type { LockStore, StoredRecord } from "./store.ts";
 

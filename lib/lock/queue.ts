@@ -64,6 +64,11 @@ export function inOrder(tickets: readonly Queued[]): Queued[] {
   });
 }
 
+/** The number of the run that a ticket waits for a turn of; null for one that waits in another order. */
+export function numberOf(ticket: Ticket): number | null {
+  return ticket.order === "sequential" ? ticket.order_key : null;
+}
+
 /** A run's number decides who may hold at all (`waiting`), not the order of those that may. */
 function keyOf(ticket: Ticket): number | null {
   return ticket.order === "sequential" ? null : ticket.order_key;
@@ -91,7 +96,7 @@ export function isSpent(record: LockRecord, grant: string): boolean {
 export function waiting(record: LockRecord, tickets: readonly Queued[]): Queued[] {
   const number = record.next_build;
   return unspent(record, tickets).filter(({ ticket }) =>
-    number === undefined || (ticket.order === "sequential" && ticket.order_key === number)
+    number === undefined || numberOf(ticket) === number
   );
 }
 
@@ -99,8 +104,7 @@ export function waiting(record: LockRecord, tickets: readonly Queued[]): Queued[
 export function inLine(record: LockRecord, tickets: readonly Queued[]): Queued[] {
   const queue = unspent(record, tickets);
   if (record.next_build === undefined) return queue;
-  const number = ({ ticket }: Queued) =>
-    ticket.order === "sequential" ? ticket.order_key ?? Infinity : Infinity;
+  const number = ({ ticket }: Queued) => numberOf(ticket) ?? Infinity;
   return queue.sort((a, b) => number(a) === number(b) ? 0 : number(a) - number(b));
 }
 

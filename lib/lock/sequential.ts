@@ -6,7 +6,7 @@
  * over whatever stands there. So a number is never equal again once it was passed, and one whose run never comes stops all the
  * others. Here the number moves on also when the waiter or the holder of a run has gone or died, and when a run is known to be over.
  */
-import { callOver, close, isSpent, settle, waiting } from "./queue.ts";
+import { callOver, close, isSpent, numberOf, settle, waiting } from "./queue.ts";
 import type { Queued } from "./queue.ts";
 import type { LockRecord, Ticket } from "./record.ts";
 
@@ -19,11 +19,6 @@ export type V3Record = LockRecord & { readonly next_build: number };
 /** True for a record in version 3's form. */
 export function isV3(record: LockRecord): record is V3Record {
   return record.next_build !== undefined;
-}
-
-/** The number of the run that a ticket waits for a turn of; null for one that waits in another order. */
-export function numberOf(ticket: Ticket): number | null {
-  return ticket.order === "sequential" ? ticket.order_key : null;
 }
 
 /** True when a ticket of run `number` waits. */

@@ -2,7 +2,15 @@ import { assert, assertEquals, assertGreaterOrEqual, assertLessOrEqual } from "@
 import fc from "fast-check";
 import { emptyRecord, HISTORY_LENGTH } from "../../lib/lock/record.ts";
 import type { LockRecord } from "../../lib/lock/record.ts";
-import { call, inLine, isSpent, settle, unanswered, waiting } from "../../lib/lock/queue.ts";
+import {
+  call,
+  inLine,
+  isSpent,
+  numberOf,
+  settle,
+  unanswered,
+  waiting,
+} from "../../lib/lock/queue.ts";
 import type { Queued } from "../../lib/lock/queue.ts";
 import { bar, claim, claimRefusal, release, remove } from "../../lib/lock/rules.ts";
 import {
@@ -11,7 +19,6 @@ import {
   holeIn,
   isOver,
   isWiped,
-  numberOf,
   passHole,
   passOver,
 } from "../../lib/lock/sequential.ts";

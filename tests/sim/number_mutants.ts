@@ -10,8 +10,8 @@ export const BY_NUMBER: readonly Mutant[] = ([
   ],
   [
     "those of every number are named",
-    'number === undefined || (ticket.order === "sequential" && ticket.order_key === number)',
-    'number === undefined || ticket.order === "sequential"',
+    "number === undefined || numberOf(ticket) === number",
+    "number === undefined || numberOf(ticket) !== null",
   ],
   [
     "the number moves on while others of the run wait",

@@ -1,7 +1,7 @@
 /** What people do to a lock by hand, or with our own commands. */
 import { encodeRecord, encodeTicket, parseTicket } from "../../lib/lock/record.ts";
 import { bar, breakHolder, remove } from "../../lib/lock/rules.ts";
-import { numberOf } from "../../lib/lock/sequential.ts";
+import { numberOf } from "../../lib/lock/queue.ts";
 import { OBJECT } from "./network.ts";
 import type { World } from "./world.ts";
 

@@ -2,8 +2,8 @@
 import type { Mode } from "../../lib/lock/record.ts";
 import { parseRecord, parseTicket } from "../../lib/lock/record.ts";
 import type { LockRecord } from "../../lib/lock/record.ts";
-import { isV3, numberOf } from "../../lib/lock/sequential.ts";
-import { isSpent } from "../../lib/lock/queue.ts";
+import { isV3 } from "../../lib/lock/sequential.ts";
+import { isSpent, numberOf } from "../../lib/lock/queue.ts";
 import { compareRevisions } from "../../lib/lock/store.ts";
 import type { StoredRecord, StoredTicket } from "../../lib/lock/store.ts";
 import type { Client } from "./client.ts";
