@@ -11,7 +11,7 @@ import { StoreError } from "../lock/store.ts";
 import type { LockStore } from "../lock/store.ts";
 import { acquireCommand } from "./acquire.ts";
 import type { KeepJournal } from "./acquire.ts";
-import { frozenTexts } from "./connect.ts";
+import { frozenTexts, patienceFor } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { CliError, Exit, usage } from "./errors.ts";
 import { ACQUIRING, TAKING, WHERE } from "./flags.ts";
@@ -191,8 +191,7 @@ async function demandOnlyOne(
 ): Promise<void> {
   const held = statesOf(context, stateFolder, store.object).filter(({ phase }) => phase === "held");
   if (held.length === 0) return;
-  const now = context.monotonicMs;
-  const look = await lookAt(store, { until: now() + requestTimeoutMs, now }).catch((error) => {
+  const look = await lookAt(store, patienceFor(requestTimeoutMs, context)).catch((error) => {
     // Whoever takes the lock says what is wrong with its store.
     if (error instanceof StoreError) return null;
     throw error;

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { breakLock, untilGivenUp } from "../lock/people.ts";
 import type { Broken } from "../lock/people.ts";
 import type { LockStore } from "../lock/store.ts";
-import { ofStore, openStores, persistently } from "./connect.ts";
+import { ofStore, openStores, patienceFor, persistently } from "./connect.ts";
 import type { OpenStores } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { formatDuration } from "./durations.ts";
@@ -144,7 +144,7 @@ async function carryOut(
     reason: options.reason,
   } as const;
   try {
-    const patience = { until: monotonicMs() + options.requestTimeoutMs, now: monotonicMs };
+    const patience = patienceFor(options.requestTimeoutMs, context);
     const broken: Broken = await breakLock(store, order, patience);
     for (const { ticket } of broken.waiters) {
       log.info(`dropped ${neutral(ticket.holder)} from the queue of ${lock}`);

@@ -2,6 +2,7 @@
 import { homedir } from "node:os";
 import { warmUpTls } from "../kube/warm_up.ts";
 import { persistently as again } from "../lock/people.ts";
+import type { Patience } from "../lock/people.ts";
 import { StoreError } from "../lock/store.ts";
 import type { LockStores } from "../lock/store.ts";
 import type { Context } from "./context.ts";
@@ -119,6 +120,11 @@ export async function frozenTexts(
   }
 }
 
+/** Tries that are given up so many milliseconds from now. */
+export function patienceFor(ms: number, { monotonicMs }: Pick<Context, "monotonicMs">): Patience {
+  return { until: monotonicMs() + ms, now: monotonicMs };
+}
+
 /** How a failure of the store ends the program: the cluster's (11), or what is kept there or in the file (15). */
 export function ofStore(error: unknown, store: WhereOptions["store"]): unknown {
   if (!(error instanceof StoreError)) return error;
@@ -138,9 +144,8 @@ export async function persistently<T>(
   store: WhereOptions["store"],
   clock: Pick<Context, "monotonicMs">,
 ): Promise<T> {
-  const now = clock.monotonicMs;
   try {
-    return await again({ until: now() + limitMs, now }, request);
+    return await again(patienceFor(limitMs, clock), request);
   } catch (error) {
     throw ofStore(error, store);
   }

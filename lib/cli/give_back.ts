@@ -6,7 +6,7 @@ import { endLeftovers } from "../host/leftovers.ts";
 import { RENEWER_MODE } from "../host/renewer.ts";
 import { readStates, removeState } from "../host/state.ts";
 import { withdraw } from "../lock/people.ts";
-import { ofStore, openStores } from "./connect.ts";
+import { ofStore, openStores, patienceFor } from "./connect.ts";
 import type { OpenStores } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { CliError, Exit } from "./errors.ts";
@@ -100,15 +100,11 @@ async function once(journal: Journal, context: Context, open: OpenStores): Promi
         tellGap({ grant, state }, context);
         await giveBack({ ...options, grant }, context, store, { grant, state });
       } else if (journal.phase === "asking") {
-        const patience = {
-          until: context.monotonicMs() + REQUEST_MS,
-          now: context.monotonicMs,
-        };
         const holder = state?.holder ?? context.ci.holder;
         const held = await withdraw(
           store,
           { grant, holder, number: turnNumber(context.ci, options.target) },
-          patience,
+          patienceFor(REQUEST_MS, context),
         );
         if (held) context.log.info(`gave ${neutral(journal.lock)} back`);
       }

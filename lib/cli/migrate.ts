@@ -2,7 +2,7 @@
 import { migrateLock } from "../lock/migrate.ts";
 import type { Form, Migrated } from "../lock/migrate.ts";
 import { StoreError } from "../lock/store.ts";
-import { ofStore, openStores } from "./connect.ts";
+import { ofStore, openStores, patienceFor } from "./connect.ts";
 import type { OpenStores } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { CliError, Exit, usage } from "./errors.ts";
@@ -21,14 +21,14 @@ export async function migrateCommand(
   const { stores } = await open(options, context);
   try {
     const store = stores.open(target.object, target.lock);
-    const patience = {
-      until: context.monotonicMs() + options.requestTimeoutMs,
-      now: context.monotonicMs,
-    };
     const { nextBuild, runNumber } = options;
     const to: Form = options.to === "today" ? "today" : { nextBuild, runNumber };
     const order = { to, identity: target.identity, how };
-    const migrated = await migrateLock(store, order, patience);
+    const migrated = await migrateLock(
+      store,
+      order,
+      patienceFor(options.requestTimeoutMs, context),
+    );
     return told(options, context, store.object, migrated);
   } catch (error) {
     if (error instanceof StoreError && error.kind === "unusable") {

@@ -4,7 +4,7 @@ import { lookAt, withdraw } from "../lock/people.ts";
 import type { LockStore } from "../lock/store.ts";
 import { removeState } from "../host/state.ts";
 import { bypassed } from "./bypass.ts";
-import { ofStore, openStores } from "./connect.ts";
+import { ofStore, openStores, patienceFor } from "./connect.ts";
 import type { OpenStores } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { CliError, Exit } from "./errors.ts";
@@ -30,10 +30,7 @@ export async function releaseCommand(
   try {
     const store = stores.open(target.object, target.lock);
     const folder = jobFolder(context, address);
-    const patience = {
-      until: context.monotonicMs() + options.requestTimeoutMs,
-      now: context.monotonicMs,
-    };
+    const patience = patienceFor(options.requestTimeoutMs, context);
     const mine = await ownHold(context, folder, store.object, target, {
       grant: options.grant,
       among: "asked for",
@@ -75,10 +72,7 @@ export async function giveBack(
   const lock = neutral(options.target.lock);
   if (state?.phase === "asking") {
     // Whether it ever came to hold nobody knows: either way nothing of it may be left.
-    const patience = {
-      until: context.monotonicMs() + options.requestTimeoutMs,
-      now: context.monotonicMs,
-    };
+    const patience = patienceFor(options.requestTimeoutMs, context);
     const held = await withdraw(
       store,
       { grant, holder: state.holder, number: turnNumber(context.ci, options.target) },

@@ -1,7 +1,7 @@
 /** `renew`: one renewal, for places with no background processes. */
 import { renewOnce } from "../lock/people.ts";
 import { bypassed } from "./bypass.ts";
-import { ofStore, openStores, persistently } from "./connect.ts";
+import { ofStore, openStores, patienceFor, persistently } from "./connect.ts";
 import type { OpenStores } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { formatDuration } from "./durations.ts";
@@ -29,11 +29,7 @@ export async function renewCommand(
     const look = () => readLock(store, target);
     const seen = await persistently(look, requestTimeoutMs, options.store, context);
     const mine = await holdMeant(options, context, { folder: jobFolder(context, address), seen });
-    const patience = {
-      until: context.monotonicMs() + requestTimeoutMs,
-      now: context.monotonicMs,
-    };
-    const now = await renewOnce(store, mine.grant, patience);
+    const now = await renewOnce(store, mine.grant, patienceFor(requestTimeoutMs, context));
     const holder = demandHeld(now, target.lock, mine);
     context.log.info(
       `renewed ${
