@@ -27,12 +27,11 @@ import { afterWait, formatDuration } from "./durations.ts";
 import { exitCodeOfSignal, watchEndings } from "./endings.ts";
 import type { EndSignal } from "../host/signals.ts";
 import { CliError, Exit, usage } from "./errors.ts";
-import { askJobBy } from "./expiry.ts";
 import { addressText, jobFolder, usable } from "./job.ts";
 import type { AcquireOptions } from "./options.ts";
+import { questionsBy } from "./questions.ts";
 import type { RenewerJob } from "./renewer_main.ts";
 import { summarizeTaken } from "./summary.ts";
-import { askRunBy } from "./runs.ts";
 import { configFor, endOf, tellBy, WaitTeller } from "./take.ts";
 import { neutral } from "./text.ts";
 
@@ -112,8 +111,7 @@ class Acquiring {
     };
     client = runLock(config, store, SYSTEM_CLOCK, {
       tell: tellBy(context.log),
-      askJob: askJobBy(context),
-      askRun: askRunBy(context),
+      ...questionsBy(context),
       prepare: (state) => this.#remember(state),
       changed: (state) => {
         waits.changed(state);

@@ -1,10 +1,9 @@
 /** What others may do when a holder falls silent: as it is asked for, and as it is told to people. */
-import { actionsApiIn, TOKEN_VARIABLE } from "../ci/actions_api.ts";
+import { TOKEN_VARIABLE } from "../ci/actions_api.ts";
 import { CHECK_RUN_VARIABLE, ownJob } from "../ci/own_job.ts";
 import type { Fate } from "../lock/expiry.ts";
 import type { Holder, HolderJob } from "../lock/record.ts";
 import type { Expiry } from "../lock/rules.ts";
-import type { Context } from "./context.ts";
 import { formatDuration } from "./durations.ts";
 import { usage } from "./errors.ts";
 import { TAKING } from "./flags.ts";
@@ -38,12 +37,6 @@ export function expiryOf({ given, env, warn }: Asked, heldFor: HolderJob["held_f
     );
   }
   return { verify: { ...own.job, held_for: heldFor } };
-}
-
-/** Asks about the jobs of holders, with this job's token. */
-export function askJobBy({ env, version }: Context): (job: HolderJob) => Promise<Fate> {
-  const api = actionsApiIn(env, version);
-  return (job) => api.job(job);
 }
 
 /**

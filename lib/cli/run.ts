@@ -15,9 +15,8 @@ import type { Context } from "./context.ts";
 import { afterWait, formatDuration } from "./durations.ts";
 import { exitCodeOfSignal, watchEndings } from "./endings.ts";
 import { CliError, Exit, usage } from "./errors.ts";
-import { askJobBy } from "./expiry.ts";
 import type { RunOptions } from "./options.ts";
-import { askRunBy } from "./runs.ts";
+import { questionsBy } from "./questions.ts";
 import { configFor, endOf, tellBy, WaitTeller } from "./take.ts";
 import { neutral } from "./text.ts";
 import { Work } from "./work.ts";
@@ -65,8 +64,7 @@ export async function runCommand(
 
   const client = runLock(config, store, SYSTEM_CLOCK, {
     tell: tellBy(log),
-    askJob: askJobBy(context),
-    askRun: askRunBy(context),
+    ...questionsBy(context),
     changed(state) {
       waits.changed(state);
       work.follow(state);

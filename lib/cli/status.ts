@@ -6,10 +6,10 @@ import { openStores, persistently } from "./connect.ts";
 import type { OpenStores } from "./connect.ts";
 import type { Context } from "./context.ts";
 import { Exit } from "./errors.ts";
-import { askJobBy } from "./expiry.ts";
 import type { StatusOptions } from "./options.ts";
 import { withOwnConnection } from "./own_connection.ts";
 import { statusText } from "./prose.ts";
+import { questionsBy } from "./questions.ts";
 import { readLock } from "./read_lock.ts";
 import { statusJson } from "./views.ts";
 
@@ -18,7 +18,7 @@ async function fatesOfSilent(
   { holders }: LockRecord,
   context: Context,
 ): Promise<ReadonlyMap<string, Fate>> {
-  const askJob = askJobBy(context);
+  const { askJob } = questionsBy(context);
   const told = holders.map(async (holder): Promise<[string, Fate] | null> => {
     const { grant, job, state, on_expiry, renewed_at, ttl_seconds } = holder;
     const silentMs = context.wall().getTime() - Date.parse(renewed_at);
