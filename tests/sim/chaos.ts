@@ -2,8 +2,7 @@
 import { parseRecord } from "../../lib/lock/record.ts";
 import type { Expiry } from "../../lib/lock/rules.ts";
 import { jobOf } from "./jobs.ts";
-import type { Faults } from "./network.ts";
-import { NO_FAULTS } from "./network.ts";
+import { NO_FAULTS, someFaults } from "./network.ts";
 import { breakLock, deleteRecord, deleteTicket, dropWaiter, touchTicket } from "./people.ts";
 import type { Chance } from "./random.ts";
 import { Violation } from "./referee.ts";
@@ -36,22 +35,7 @@ export function simulate(seed: number): World {
 
 function chaos(world: World): void {
   const { chance } = world;
-  // Each run has its own mixture: some faults alone, some together, some runs with none.
-  const often = () => chance.happens(0.5) ? 0 : chance.between(0, 0.15);
-  const faults: Faults = {
-    lost: often(),
-    unanswered: often(),
-    late: often(),
-    twice: often(),
-    slow: often(),
-    throttled: often(),
-    failed: often(),
-    watchBroken: often(),
-    watchSilent: often(),
-    eventLate: often(),
-    // It concerns few requests.
-    stale: 4 * often(),
-  };
+  const faults = someFaults(chance);
   world.network.faults = chance.happens(0.1) ? NO_FAULTS : faults;
   // A record that is missing is made by whoever comes first; one with a capacity somebody made before.
   if (chance.happens(0.3)) world.makeRecord(1 + chance.below(3));

@@ -48,6 +48,25 @@ export const NO_FAULTS: Faults = {
   stale: 0,
 };
 
+/** A mixture of its own for each run: some faults alone, some together, some runs with none. */
+export function someFaults(chance: Chance): Faults {
+  const often = () => chance.happens(0.5) ? 0 : chance.between(0, 0.15);
+  return {
+    lost: often(),
+    unanswered: often(),
+    late: often(),
+    twice: often(),
+    slow: often(),
+    throttled: often(),
+    failed: often(),
+    watchBroken: often(),
+    watchSilent: often(),
+    eventLate: often(),
+    // It concerns few requests.
+    stale: 4 * often(),
+  };
+}
+
 /** What becomes of one request on the wire, where a test decides it. */
 export type Fate =
   /** Never arrives, never answered. */
@@ -261,33 +280,45 @@ export class Network {
     if (/ticket/.test(request.kind)) this.#remember();
     try {
       switch (request.kind) {
-        case "read":
-          return { record: core.readRecord(OBJECT) };
         case "list":
           return { tickets: this.#listed(sender, request.when) };
-        case "create_record":
-          return { record: core.createRecord(OBJECT, encodeRecord(request.record)) };
-        case "replace":
-          return { record: core.replaceRecord(OBJECT, request.base, encodeRecord(request.next)) };
-        case "create_ticket": {
-          const { grant, holder } = request.ticket;
-          const text = encodeTicket(request.ticket);
-          return { ticket: core.createTicket(OBJECT, { grant, holder, text }) };
-        }
-        case "read_ticket":
-          return { ticket: core.readTicket(OBJECT, request.grant) };
-        case "patch_ticket":
-          return { ticket: core.patchTicket(OBJECT, request.base, encodeTicket(request.ticket)) };
         case "delete_tickets":
           for (const ticket of request.tickets) core.deleteTicket(OBJECT, ticket);
           return { undeleted: [] };
-        default:
+        case "look":
+        case "survey":
           throw new Error(`${request.kind} is sent in parts`);
+        default:
+          return carriedOut(core, request);
       }
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       return { failure: { kind: error.kind, message: error.message } };
     }
+  }
+}
+
+/** A request for one object, as the store carries it out. Throws {@link StoreError}. */
+export function carriedOut(
+  core: MemoryCore,
+  request: Exclude<Request, { kind: "look" | "survey" | "list" | "delete_tickets" }>,
+): Answer {
+  switch (request.kind) {
+    case "read":
+      return { record: core.readRecord(OBJECT) };
+    case "create_record":
+      return { record: core.createRecord(OBJECT, encodeRecord(request.record)) };
+    case "replace":
+      return { record: core.replaceRecord(OBJECT, request.base, encodeRecord(request.next)) };
+    case "create_ticket": {
+      const { grant, holder } = request.ticket;
+      const text = encodeTicket(request.ticket);
+      return { ticket: core.createTicket(OBJECT, { grant, holder, text }) };
+    }
+    case "read_ticket":
+      return { ticket: core.readTicket(OBJECT, request.grant) };
+    case "patch_ticket":
+      return { ticket: core.patchTicket(OBJECT, request.base, encodeTicket(request.ticket)) };
   }
 }
 

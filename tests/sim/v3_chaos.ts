@@ -1,7 +1,6 @@
 /** One run of jobs of both versions on one record in version 3's form, with everything going wrong at random. */
 import type { Client } from "./client.ts";
-import type { Faults } from "./network.ts";
-import { NO_FAULTS, OBJECT } from "./network.ts";
+import { NO_FAULTS, OBJECT, someFaults } from "./network.ts";
 import { deleteTicket, touchTicket } from "./people.ts";
 import { Violation } from "./referee.ts";
 import { V3Client } from "./v3_client.ts";
@@ -50,20 +49,7 @@ export function simulateV3(seed: number): World {
 
 function begin(world: World, weather: Weather["weather"]): Run[] {
   const { chance, time } = world;
-  const often = () => chance.happens(0.5) ? 0 : chance.between(0, 0.15);
-  const faults: Faults = {
-    lost: often(),
-    unanswered: often(),
-    late: often(),
-    twice: often(),
-    slow: often(),
-    throttled: often(),
-    failed: often(),
-    watchBroken: often(),
-    watchSilent: often(),
-    eventLate: often(),
-    stale: 4 * often(),
-  };
+  const faults = someFaults(chance);
   if (weather === "stormy") world.network.faults = chance.happens(0.2) ? NO_FAULTS : faults;
   const first = 1 + chance.below(50);
   world.core.createRecord(OBJECT, joined(undefined, `${first}`));
