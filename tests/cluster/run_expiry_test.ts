@@ -1,6 +1,6 @@
 /** `--on-expiry verify` on a real API server: the policy stands in the Secret, and whoever waits heeds it. */
 import { assertEquals, assertLess, assertStringIncludes } from "@std/assert";
-import { actionsApiServer, apiJob, jobsOf, runningJob } from "../support/actions_api.ts";
+import { actionsApiServer, apiJob, jobOn, jobsOf, runningJob } from "../support/actions_api.ts";
 import type { ActionsApiServer } from "../support/actions_api.ts";
 import { withLock } from "../support/lock_site.ts";
 import type { LockSite } from "../support/lock_site.ts";
@@ -9,17 +9,7 @@ import { startWork } from "../support/work.ts";
 const TOKEN = "ghs_verysecret";
 
 function github(server: ActionsApiServer): Record<string, string> {
-  return {
-    GITHUB_ACTIONS: "true",
-    GITHUB_REPOSITORY: "acme/shop",
-    GITHUB_RUN_ID: "7",
-    GITHUB_RUN_ATTEMPT: "1",
-    GITHUB_API_URL: server.url,
-    RUNNER_NAME: "runner-1",
-    K8S_LOCK_SCOPE: "global",
-    K8S_LOCK_CHECK_RUN_ID: "100",
-    K8S_LOCK_GITHUB_TOKEN: TOKEN,
-  };
+  return { ...jobOn(server), K8S_LOCK_GITHUB_TOKEN: TOKEN };
 }
 
 /** What stands in the Secret under the key `lock`. */

@@ -4,6 +4,7 @@ import {
   abandonedJob,
   actionsApiServer,
   apiJob,
+  jobOn,
   jobsOf,
   runningJob,
 } from "../support/actions_api.ts";
@@ -11,22 +12,6 @@ import type { ActionsApiServer, ApiAnswer } from "../support/actions_api.ts";
 import { Sandbox } from "../support/sandbox.ts";
 
 const TOKEN = "ghs_verysecret";
-
-/** A job of GitHub: run 7, whose check run is 100. */
-function github(server: ActionsApiServer): Record<string, string> {
-  return {
-    GITHUB_ACTIONS: "true",
-    GITHUB_REPOSITORY: "acme/shop",
-    GITHUB_RUN_ID: "7",
-    GITHUB_RUN_NUMBER: "42",
-    GITHUB_RUN_ATTEMPT: "1",
-    GITHUB_JOB: "deploy",
-    GITHUB_API_URL: server.url,
-    RUNNER_NAME: "runner-1",
-    K8S_LOCK_SCOPE: "global",
-    K8S_LOCK_CHECK_RUN_ID: "100",
-  };
-}
 
 /** A sandbox with a holder that was killed and has said `verify`. */
 async function withDeadHolder(
@@ -36,7 +21,7 @@ async function withDeadHolder(
   env: Readonly<Record<string, string | undefined>> = {},
 ): Promise<void> {
   await using server = await actionsApiServer(answer);
-  await using sandbox = await Sandbox.create(github(server));
+  await using sandbox = await Sandbox.create(jobOn(server));
   const command = ["run", "a", "--on-expiry", "verify", "--ttl", ttl, "--", "sleep", "99"];
   const holder = sandbox.start(command, { env });
   await sandbox.until("a", ({ holders }) => holders.length === 1);
@@ -120,7 +105,7 @@ Deno.test("it is not taken over before its TTL when only the server says that th
 
 Deno.test("without a check run's id a job is found by its runner's name, which is said at the start", async () => {
   await using server = await actionsApiServer(jobsOf(apiJob()));
-  await using sandbox = await Sandbox.create({ ...github(server), K8S_LOCK_CHECK_RUN_ID: "" });
+  await using sandbox = await Sandbox.create({ ...jobOn(server), K8S_LOCK_CHECK_RUN_ID: "" });
   const holder = sandbox.start([
     ...["run", "a", "--on-expiry", "verify", "--ttl", "5s", "--", "sleep", "99"],
   ]);
@@ -152,7 +137,7 @@ Deno.test("one without a token says so, asks nobody and waits; status says it, t
 Deno.test("a person's break takes off what nobody else may: with never, and with verify that nobody can answer", async () => {
   for (const policy of ["never", "verify"]) {
     await using server = await actionsApiServer(() => ({ status: 404, body: "" }));
-    await using sandbox = await Sandbox.create(github(server));
+    await using sandbox = await Sandbox.create(jobOn(server));
     const holder = sandbox.start([
       ...["run", "a", "--on-expiry", policy, "--ttl", "5s", "--", "sleep", "99"],
     ]);
@@ -170,7 +155,7 @@ Deno.test("a person's break takes off what nobody else may: with never, and with
 
 Deno.test("the token reaches neither the command, nor the renewer, nor a file", async () => {
   await using server = await actionsApiServer(jobsOf(apiJob()));
-  await using sandbox = await Sandbox.create({ ...github(server), K8S_LOCK_GITHUB_TOKEN: TOKEN });
+  await using sandbox = await Sandbox.create({ ...jobOn(server), K8S_LOCK_GITHUB_TOKEN: TOKEN });
   const { code, stderr } = await sandbox.run(["acquire", "a", "--on-expiry", "verify"]);
   assertEquals(code, 0, stderr);
   assert(!stderr.includes(TOKEN));

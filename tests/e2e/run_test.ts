@@ -213,37 +213,31 @@ for (const [signal, exit] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
   });
 }
 
-Deno.test("what a signal asked to end and still ends in good order holds the lock until it has", async () => {
-  await using sandbox = await Sandbox.create();
-  // The shell dies of the signal at once, as shells do; what it started finishes its work.
-  const work = `
-    (trap 'sleep 1; echo finished; exit' TERM; echo ready; while :; do sleep 0.02; done) &
-    wait
-  `;
-  const holder = sandbox.start(["run", "a", "--", "sh", "-c", work]);
-  await holder.says("ready");
-  holder.kill("SIGTERM");
-  const next = sandbox.start(["run", "a", "--", "echo", "mine"]);
-  await next.says("mine");
-  assertStringIncludes(holder.stdout, "finished");
-  assertEquals((await holder.ended).code, 143);
-});
-
-Deno.test("what a signal asked to end and had begun a session of its own is told, too, and holds the lock until it has ended", async () => {
-  await using sandbox = await Sandbox.create();
-  // The shell dies of the signal at once. What it started is in no group that was told.
-  const work = `
-    setsid sh -c 'trap "sleep 1; echo finished; exit" TERM; echo ready; while :; do sleep 0.02; done' &
-    wait
-  `;
-  const holder = sandbox.start(["run", "a", "--", "sh", "-c", work]);
-  await holder.says("ready");
-  holder.kill("SIGTERM");
-  const next = sandbox.start(["run", "a", "--", "echo", "mine"]);
-  await next.says("mine");
-  assertStringIncludes(holder.stdout, "finished");
-  assertEquals((await holder.ended).code, 143);
-});
+// The shell dies of the signal at once, as shells do; what it started finishes its work.
+for (
+  const [what, started] of [
+    [
+      "what a signal asked to end and still ends in good order holds the lock until it has",
+      `(trap 'sleep 1; echo finished; exit' TERM; echo ready; while :; do sleep 0.02; done) &`,
+    ],
+    // In no group that was told.
+    [
+      "what a signal asked to end and had begun a session of its own is told, too, and holds the lock until it has ended",
+      `setsid sh -c 'trap "sleep 1; echo finished; exit" TERM; echo ready; while :; do sleep 0.02; done' &`,
+    ],
+  ] as const
+) {
+  Deno.test(what, async () => {
+    await using sandbox = await Sandbox.create();
+    const holder = sandbox.start(["run", "a", "--", "sh", "-c", `${started}\nwait`]);
+    await holder.says("ready");
+    holder.kill("SIGTERM");
+    const next = sandbox.start(["run", "a", "--", "echo", "mine"]);
+    await next.says("mine");
+    assertStringIncludes(holder.stdout, "finished");
+    assertEquals((await holder.ended).code, 143);
+  });
+}
 
 Deno.test("the emergency door runs the command without a lock, loudly, and demands a reason", async () => {
   await using sandbox = await Sandbox.create();

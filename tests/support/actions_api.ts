@@ -121,3 +121,19 @@ export function jobsOf(...jobs: readonly Readonly<Record<string, unknown>>[]) {
     return { status: 404, body: { message: "Not Found" } };
   };
 }
+
+/** The variables of a job of GitHub, run 7, whose check run is 100. Its lock is everybody's. */
+export function jobOn(server: ActionsApiServer): Record<string, string> {
+  return {
+    GITHUB_ACTIONS: "true",
+    GITHUB_REPOSITORY: "acme/shop",
+    GITHUB_RUN_ID: "7",
+    GITHUB_RUN_NUMBER: "42",
+    GITHUB_RUN_ATTEMPT: "1",
+    GITHUB_JOB: "deploy",
+    GITHUB_API_URL: server.url,
+    RUNNER_NAME: "runner-1",
+    K8S_LOCK_SCOPE: "global",
+    K8S_LOCK_CHECK_RUN_ID: "100",
+  };
+}
