@@ -2,7 +2,6 @@ import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows }
 import { detectCi } from "../../lib/ci/detect.ts";
 import type { Env } from "../../lib/ci/detect.ts";
 import { commands } from "../../lib/cli/commands.ts";
-import type { Handlers } from "../../lib/cli/commands.ts";
 import { completionSpec } from "../../lib/cli/completion.ts";
 import type { Context } from "../../lib/cli/context.ts";
 import { CliError, Exit } from "../../lib/cli/errors.ts";
@@ -16,6 +15,7 @@ import type {
   VerifyOptions,
 } from "../../lib/cli/options.ts";
 import { parse, prepare } from "../../lib/cli/program.ts";
+import { handledBy } from "./stand_in.ts";
 
 const GITHUB: Env = {
   GITHUB_ACTIONS: "true",
@@ -38,18 +38,7 @@ async function ask<O>(
     seen = options;
     return Promise.resolve(0);
   };
-  const handlers: Handlers = {
-    run: see,
-    acquire: see,
-    release: see,
-    verify: see,
-    renew: see,
-    status: see,
-    list: see,
-    break: see,
-    migrate: see,
-  };
-  const specs = commands(handlers);
+  const specs = commands(handledBy(see));
   const parsed = parse(args, [...specs, completionSpec(specs)], env);
   if (parsed.kind === "text") return { options: parsed.text as O, warnings: [] };
   const warnings: string[] = [];

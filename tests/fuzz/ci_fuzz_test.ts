@@ -5,12 +5,13 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { detectCi } from "../../lib/ci/detect.ts";
 import { setOutputs, workflowCommand } from "../../lib/ci/github.ts";
-import { commands, type Handlers } from "../../lib/cli/commands.ts";
+import { commands } from "../../lib/cli/commands.ts";
 import type { Context } from "../../lib/cli/context.ts";
 import { CliError } from "../../lib/cli/errors.ts";
 import type { AcquireOptions } from "../../lib/cli/options.ts";
 import { parse, prepare } from "../../lib/cli/program.ts";
 import { neutral } from "../../lib/cli/text.ts";
+import { handledBy } from "../cli/stand_in.ts";
 import { folder } from "../host/fixtures/folder.ts";
 import { anyText, assertSayable, fuzz, hurtText } from "./fuzz.ts";
 
@@ -101,22 +102,8 @@ Deno.test("whatever a job's variables say, a lock is named by them or refused in
         seen = options as AcquireOptions;
         return Promise.resolve(0);
       };
-      const names = [
-        "run",
-        "acquire",
-        "release",
-        "verify",
-        "renew",
-        "status",
-        "list",
-        "break",
-        "migrate",
-      ];
-      const handlers = Object.fromEntries(
-        names.map((name) => [name, handler]),
-      ) as unknown as Handlers;
       try {
-        const parsed = parse(["acquire", "--", lock], [...commands(handlers)], env);
+        const parsed = parse(["acquire", "--", lock], [...commands(handledBy(handler))], env);
         if (parsed.kind === "text") return;
         const warned: string[] = [];
         await prepare(parsed, env, ci, (message) => warned.push(message))({} as Context);
