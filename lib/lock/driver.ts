@@ -16,6 +16,9 @@ import type { Expiry } from "./rules.ts";
 /** A turn that is not claimed for so long makes others look after it, in milliseconds. */
 export const TURN_PATIENCE_MS = 2000;
 
+/** One that would fit beside those who hold, but for the first in line, which does not, calls the roll so often, in milliseconds. */
+export const IDLE_PATIENCE_MS = 60_000;
+
 /** What one try to acquire wants. Everything that differs between two clients is in here. */
 export interface Config {
   /** Null when the record is addressed by its exact name: then the identity stored in it counts. */

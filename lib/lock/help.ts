@@ -11,13 +11,13 @@ import {
   tell,
 } from "./draft.ts";
 import type { Draft } from "./draft.ts";
-import { TURN_PATIENCE_MS } from "./driver.ts";
+import { IDLE_PATIENCE_MS, TURN_PATIENCE_MS } from "./driver.ts";
 import type { Answer, Flight } from "./driver.ts";
 import { noteHole } from "./hole.ts";
 import { removal } from "./expiry.ts";
 import { mend } from "./mend.ts";
 import type { Helper } from "./mend.ts";
-import { hasRoom, holderOf, waiting } from "./queue.ts";
+import { fitsBeside, hasRoom, holderOf, modesHeld, waiting } from "./queue.ts";
 import type { Queued } from "./queue.ts";
 import type { LockRecord } from "./record.ts";
 import type { StoredRecord } from "./store.ts";
@@ -39,7 +39,7 @@ export function signature(record: LockRecord): string {
 
 function helper(d: Draft): Helper {
   const { grant, sight, inquiries, now } = d;
-  return { grant, holder: d.config.holder, sight, inquiries, now, at: at(d) };
+  return { grant, mode: d.config.mode, holder: d.config.holder, sight, inquiries, now, at: at(d) };
 }
 
 /** Helps the record on where that is needed. @returns true when something was asked for */
@@ -71,7 +71,11 @@ function reasonToHelp(d: Draft, record: LockRecord): "settle" | "room" | "look" 
     const may = holder === undefined ? null : removal(holder, seen, d.inquiries);
     if (may?.kind === "at" && due(d, may.at)) look = true;
   }
-  const { call } = d.sight;
+  const { call, idle } = d.sight;
+  const wouldFit = fitsBeside(modesHeld(record), d.config.mode, record.capacity);
+  if (idle !== null && d.ticket !== null && wouldFit && due(d, idle.since + IDLE_PATIENCE_MS)) {
+    look = true;
+  }
   if (call !== null && due(d, call.since + record.roll_call.stands_seconds * 1000)) {
     const named = record.roll_call.grants.includes(d.grant);
     if (!named || d.ticket?.ticket.answered === call.number) look = true;
@@ -108,6 +112,11 @@ function writeMending(
   noteHole(d, mending.next ?? record, tickets);
   if (mending.next === null) {
     d.leftovers = [...d.leftovers, ...mending.spent];
+    const { idle } = d.sight;
+    // It looked, and there was nothing to do: not at once again.
+    if (idle !== null && d.now >= idle.since + IDLE_PATIENCE_MS) {
+      d.sight = { ...d.sight, idle: { ...idle, since: d.now } };
+    }
     return;
   }
   d.settledFor = signature(mending.next);

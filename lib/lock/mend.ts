@@ -1,12 +1,12 @@
 /** What anybody may do for a record once record and tickets are read: the helping part of the driver. */
-import { TURN_PATIENCE_MS } from "./driver.ts";
+import { IDLE_PATIENCE_MS, TURN_PATIENCE_MS } from "./driver.ts";
 import type { DoomedTicket } from "./driver.ts";
 import { removal } from "./expiry.ts";
 import type { Inquiry } from "./expiry.ts";
 import type { Sight } from "./observer.ts";
 import { encodeRecord } from "./record.ts";
-import type { LockRecord } from "./record.ts";
-import { call, holderOf, unanswered } from "./queue.ts";
+import type { LockRecord, Mode } from "./record.ts";
+import { call, fitsBeside, holderOf, modesHeld, unanswered } from "./queue.ts";
 import { remove } from "./rules.ts";
 import type { Queued } from "./queue.ts";
 import { helpedOn, isOver, passOver } from "./sequential.ts";
@@ -15,6 +15,8 @@ import { helpedOn, isOver, passOver } from "./sequential.ts";
 export interface Helper {
   /** Of its present try to acquire; never passed over by itself. */
   readonly grant: string;
+  /** How it wants to hold. */
+  readonly mode: Mode;
   /** For people. */
   readonly holder: string;
   /** What it saw of this record, up to the state that is mended. */
@@ -50,8 +52,17 @@ export function closeDue(record: LockRecord, tickets: readonly Queued[], helper:
 }
 
 /**
+ * True when the helper would fit beside those who hold and nobody was named for so long that the first in line, who does not fit, may be
+ * dead: nobody would find out before all others have given back.
+ */
+export function idleDue(record: LockRecord, { sight: { idle }, mode, now }: Helper): boolean {
+  return idle !== null && now >= idle.since + IDLE_PATIENCE_MS &&
+    fitsBeside(modesHeld(record), mode, record.capacity);
+}
+
+/**
  * What `helper` does for `record`: takes the silent holders off, closes a call that stood long enough, settles, and calls
- * the roll where a turn is not claimed.
+ * the roll where a turn is not claimed, or where the first in line keeps those behind it from what is free.
  *
  * @param tickets as listed after `record` was read
  */
@@ -86,7 +97,8 @@ export function mend(record: LockRecord, tickets: readonly Queued[], helper: Hel
   const unclaimed = sight.turns.some(({ grant, since }) =>
     grant !== helper.grant && now >= since + TURN_PATIENCE_MS && next.turn.includes(grant)
   );
-  if (unclaimed && !record.roll_call.open) next = call(next, left);
+  const stuck = next.turn.length === 0 && idleDue(record, helper);
+  if ((unclaimed || stuck) && !record.roll_call.open) next = call(next, left);
 
   const changed = encodeRecord(next) !== encodeRecord(record);
   return {

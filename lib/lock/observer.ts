@@ -2,6 +2,7 @@
  * Who looks dead. Only durations on one's own monotonic clock count, from the moment a value was first received: a value
  * can only have been written before that, so the count can only be too short, never too long.
  */
+import { hasRoom } from "./queue.ts";
 import type { LockRecord } from "./record.ts";
 
 /** A holder as it was seen, and since when it is seen so. */
@@ -24,10 +25,12 @@ export interface Sight {
   readonly turns: readonly { readonly grant: string; readonly since: number }[];
   /** The roll call that stands. */
   readonly call: { readonly number: number; readonly since: number } | null;
+  /** Since when there is room beside those who hold and nobody is named, with the number of the last roll call. */
+  readonly idle: { readonly number: number; readonly since: number } | null;
 }
 
 /** Nothing seen yet. */
-export const NOTHING_SEEN: Sight = { holders: [], turns: [], call: null };
+export const NOTHING_SEEN: Sight = { holders: [], turns: [], call: null, idle: null };
 
 /** What is known after `record` was received at `now`: unchanged values keep their age. */
 export function see(sight: Sight, record: LockRecord, now: number): Sight {
@@ -47,7 +50,18 @@ export function see(sight: Sight, record: LockRecord, now: number): Sight {
       : sight.call?.number === record.roll_call.number
       ? sight.call
       : { number: record.roll_call.number, since: now },
+    idle: !isIdle(record)
+      ? null
+      : sight.idle?.number === record.roll_call.number
+      ? sight.idle
+      : { number: record.roll_call.number, since: now },
   };
+}
+
+/** By run number those of another run than the present one are no reason to look. */
+function isIdle(record: LockRecord): boolean {
+  return record.next_build === undefined && record.holders.length > 0 &&
+    record.turn.length === 0 && !record.roll_call.open && hasRoom(record);
 }
 
 /**

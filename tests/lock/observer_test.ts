@@ -21,7 +21,7 @@ function held(...grants: readonly string[]): LockRecord {
 }
 
 function helper(sight: Sight, now: number, grant = "helper"): Helper {
-  return { grant, holder: "helper", sight, inquiries: [], now, at: "" };
+  return { grant, mode: "exclusive", holder: "helper", sight, inquiries: [], now, at: "" };
 }
 
 const TTL = 30_000;

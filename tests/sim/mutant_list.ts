@@ -127,6 +127,11 @@ const KNOWING = bugs([
 
 const WAITING = bugs([
   [
+    "nobody asks whether one that keeps others from what is free is alive",
+    "const stuck = next.turn.length === 0 && idleDue(record, helper);",
+    "const stuck = next.turn.length < 0 && idleDue(record, helper);",
+  ],
+  [
     "a claim found by reading counts from now",
     "const sentAt = d.claim?.firstSentAt ?? d.now - d.config.ttlMs;",
     "const sentAt = d.now;",
