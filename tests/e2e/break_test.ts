@@ -1,10 +1,7 @@
 /** `break`: whom, how, and who is asked. */
-import { existsSync } from "node:fs";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Sandbox } from "../support/sandbox.ts";
-
-// util-linux's script(1) makes a terminal; without it there is none to test at.
-const atTerminal = { ignore: !existsSync("/usr/bin/script") };
+import { atTerminal } from "../support/terminal.ts";
 
 async function held(...more: string[]): Promise<Sandbox> {
   const sandbox = await Sandbox.create();

@@ -1,16 +1,15 @@
-import { existsSync } from "node:fs";
 import process from "node:process";
 import { assert, assertEquals } from "@std/assert";
 import { processAlive } from "../../lib/host/processes.ts";
+import { atTerminal } from "../support/terminal.ts";
 import { fixture, newGrant, startAtTerminal } from "./fixtures/start.ts";
 import type { Talker } from "./fixtures/start.ts";
-
-// util-linux's script(1) makes a terminal; without it there is none to test at.
-const atTerminal = { ignore: !existsSync("/usr/bin/script") };
 
 function startHolder(work: string): Talker {
   return startAtTerminal(fixture("holder.ts", "0", "0", "/bin/sh", "-c", work), {
     TEST_GRANT: newGrant(),
+    // Which shell a person uses is nothing to the holder, nor to these tests.
+    SHELL: "/bin/false",
   });
 }
 
@@ -20,7 +19,8 @@ Deno.test(
   async () => {
     const holder = startHolder(`
     echo to the terminal >/dev/tty
-    ps -o pgid=,tpgid= -p $$ | { read group foreground; echo "groups $group $foreground"; }
+    read -r pid name state parent group session terminal foreground rest </proc/$$/stat
+    echo "groups $group $foreground"
     exit 6
   `);
     await holder.says("to the terminal");
@@ -84,11 +84,9 @@ Deno.test(
     await holder.says("ready");
     const pid = await holder.pidOf("command");
     holder.child.stdin.write("\x03");
-    // A key that came only after the command's end would go to the holder, and throw away what is on its way to us.
+    // A key that came only after the command's end would go to the holder.
     await holder.says("interrupted");
-    // The terminal's own child is the holder.
-    const [child] = await childrenOf(holder.pid);
-    process.kill(child ?? 0, "SIGUSR2");
+    process.kill(await holder.pidOf("holder"), "SIGUSR2");
     assertEquals((await holder.says("ended")).split(" ")[0], "137");
     assertEquals(await holder.says("terminal"), "keep");
     assertEquals(processAlive(pid, null), false);
@@ -102,15 +100,8 @@ Deno.test("at a terminal a killed holder's work is dead within a second", atTerm
   );
   await holder.says("ready");
   await holder.says("command");
-  const [child] = await childrenOf(holder.pid);
-  process.kill(child ?? 0, "SIGKILL");
+  process.kill(await holder.pidOf("holder"), "SIGKILL");
   const from = performance.now();
   await holder.closed();
   assert(performance.now() - from < 1000);
 });
-
-async function childrenOf(pid: number): Promise<number[]> {
-  const { stdout } = await new Deno.Command("ps", { args: ["-o", "pid=", "--ppid", String(pid)] })
-    .output();
-  return new TextDecoder().decode(stdout).trim().split(/\s+/).map(Number);
-}

@@ -5,6 +5,7 @@ import { identityOf, recipeFile } from "../support/recipes/pages.ts";
 import { childOf } from "../support/recipes/processes.ts";
 import { mustSucceed, testRecipe } from "../support/recipes/scenario.ts";
 import type { Product } from "../support/recipes/scenario.ts";
+import { atTerminalLine } from "../support/terminal.ts";
 
 function buildkite(variant: number): Product {
   const { steps: [step] } = load(
@@ -31,15 +32,11 @@ function buildkite(variant: number): Product {
       BUILDKITE_BUILD_URL: "https://buildkite.com/acme/shop/builds/42",
       BUILDKITE_JOB_ID: `job-${job}`,
       BUILDKITE_RETRY_COUNT: "0",
-      TEST_SCRIPT: script,
     }),
-    // util-linux's script(1) makes the terminal; what runs at it is the leader of a session, as with the agent.
+    // What runs at the terminal is the leader of a session, as with the agent.
     start: (project, env) =>
       Promise.resolve(
-        project.start(
-          ["script", "-qefc", 'exec bash -e -c "$TEST_SCRIPT" buildkite', "/dev/null"],
-          env,
-        ),
+        project.start(atTerminalLine(["bash", "-e", "-c", script, "buildkite"]), env),
       ),
     async cancel(project, step) {
       process.kill(-await childOf(project, step.pid), "SIGTERM");

@@ -13,6 +13,7 @@ import type { LockStore, LockStores } from "../../lib/lock/store.ts";
 import { sqliteStores } from "../../lib/store/sqlite_store.ts";
 import { follow } from "./follow_record.ts";
 import { programLine } from "./started.ts";
+import { atTerminalLine } from "./terminal.ts";
 
 /** How long anything may take before a test gives up: no promise of ours, only the end of a hanging test. */
 const GIVE_UP_MS = 30_000;
@@ -156,12 +157,10 @@ export class Sandbox implements AsyncDisposable {
     );
   }
 
-  /** Starts the program at a terminal of its own, which util-linux's script(1) makes. */
+  /** Starts the program at a terminal of its own. */
   startAtTerminal(args: readonly string[], { env }: Pick<Start, "env"> = {}): Program {
-    const quoted = this.line(...args).map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
-    return new Program(
-      spawn("script", ["-qefc", quoted, "/dev/null"], { env: this.environment(env) }),
-    );
+    const [command = "", ...rest] = atTerminalLine(this.line(...args));
+    return new Program(spawn(command, rest, { env: this.environment(env) }));
   }
 
   /** Runs the program to its end, with nothing on its standard input. */

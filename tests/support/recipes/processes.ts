@@ -22,7 +22,10 @@ export function endByCookie({ sandbox }: Project, name: string, value: string): 
 
 /** The one process that a process of the job has started, once it is there. */
 export async function childOf({ sandbox }: Project, parent: number): Promise<number> {
-  const found = () => sandbox.processes("").filter((pid) => processStatus(pid)?.parent === parent);
-  await eventually(`a child of process ${parent}`, () => found().length === 1);
-  return found()[0] ?? 0;
+  let found: number[] = [];
+  await eventually(`a child of process ${parent}`, () => {
+    found = sandbox.processes("").filter((pid) => processStatus(pid)?.parent === parent);
+    return found.length === 1;
+  });
+  return found[0] ?? 0;
 }
