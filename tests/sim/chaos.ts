@@ -1,29 +1,29 @@
 /** One run with everything going wrong at random. */
-import { parseRecord } from "../../lib/lock/record.ts";
 import type { Expiry } from "../../lib/lock/rules.ts";
+import { layAmbushes } from "./ambush.ts";
 import { jobOf } from "./jobs.ts";
+import { MISFORTUNES, storeAway } from "./misfortunes.ts";
+import type { ClientFault } from "./misfortunes.ts";
 import { NO_FAULTS, someFaults } from "./network.ts";
-import { breakLock, deleteRecord, deleteTicket, dropWaiter, touchTicket } from "./people.ts";
+import { PEOPLES_ACTS } from "./people.ts";
 import type { Chance } from "./random.ts";
 import { Violation } from "./referee.ts";
-import { World } from "./world.ts";
+import { WHOLE, World } from "./world.ts";
+import type { Cut } from "./world.ts";
 
 /** How long things go wrong, in milliseconds. */
 const CHAOS_MS = 60_000;
 
 /**
- * Runs `seed` to its end.
+ * Runs `seed`, or what `cut` leaves of it, to its end.
  *
  * Throws when a promise was broken, with the seed and the last part of the story.
  */
-export function simulate(seed: number): World {
-  const world = new World(seed);
+export function simulate(seed: number, cut: Cut = WHOLE): World {
+  const world = new World(seed, cut);
   try {
     chaos(world);
-    world.network.faults = NO_FAULTS;
-    world.network.fate = () => null;
-    world.network.down = false;
-    world.jobs.well = true;
+    allIsWell(world);
     world.finish(900_000);
   } catch (error) {
     const story = world.story.slice(-120).join("\n");
@@ -33,58 +33,100 @@ export function simulate(seed: number): World {
   return world;
 }
 
+/** From now on nothing goes wrong any more. */
+export function allIsWell(world: World): void {
+  world.network.faults = NO_FAULTS;
+  world.network.fate = () => null;
+  world.network.down = false;
+  world.jobs.well = true;
+}
+
 function chaos(world: World): void {
-  const { chance } = world;
+  const chance = world.stream("what kind of run");
   const faults = someFaults(chance);
   world.network.faults = chance.happens(0.1) ? NO_FAULTS : faults;
   // A record that is missing is made by whoever comes first; one with a capacity somebody made before.
-  if (chance.happens(0.3)) world.makeRecord(1 + chance.below(3));
-  startClients(world);
+  const capacity = 1 + chance.below(3);
+  if (chance.happens(0.3) && world.mishaps.allows("the lock", `made before, for ${capacity}`)) {
+    world.makeRecord(capacity);
+  }
+  startClients(world, chance);
   if (chance.happens(0.5)) letPeopleAct(world);
   if (chance.happens(0.3)) takeTheStoreAway(world);
-  if (chance.happens(0.2)) giveUpWhileClaiming(world);
+  layAmbushes(world);
   world.runFor(CHAOS_MS);
 }
 
-function startClients(world: World): void {
-  const { chance, time } = world;
-  const deaths = chance.happens(0.5);
-  const sleeps = chance.happens(0.15);
-  const shared = chance.happens(0.3) ? chance.between(0.2, 0.8) : 0;
-  const ranks = chance.happens(0.2);
-  const clocks = chance.happens(0.5) ? 0.045 : 0;
-  const policies = chance.happens(0.4);
-  world.jobs.well = chance.happens(0.3);
-  const count = 3 + chance.below(4);
+function startClients(world: World, plan: Chance): void {
+  const kinds = {
+    deaths: plan.happens(0.5),
+    sleeps: plan.happens(0.15),
+    shared: plan.happens(0.3) ? plan.between(0.2, 0.8) : 0,
+    ranks: plan.happens(0.2),
+    clocks: plan.happens(0.5) ? 0.045 : 0,
+    policies: plan.happens(0.4),
+  };
+  world.jobs.well = plan.happens(0.3);
+  const count = 3 + plan.below(4);
   for (let i = 0; i < count; i++) {
-    time.after(chance.between(0, CHAOS_MS / 2), () => {
-      const client = world.start(`c${i}`, {
-        timeoutMs: chance.happens(0.15)
-          ? chance.between(0, 30_000)
-          : chance.happens(0.1)
-          ? 0
-          : null,
-        news: chance.happens(0.15) ? "poll" : "watch",
-        ttlMs: chance.happens(0.2) ? 6_000 : 10_000,
-        mode: chance.happens(shared) ? "shared" : "exclusive",
-        priority: ranks ? chance.below(2) : 0,
-        expiry: policies ? policy(chance, `c${i}`) : "takeover",
-      }, {
-        rate: 1 + chance.between(-clocks, clocks),
-        wallOffsetMs: chance.happens(0.3) ? chance.between(-86_400_000, 86_400_000) : 0,
-        workMs: chance.happens(0.3) ? chance.between(5_000, 30_000) : chance.between(10, 3000),
-        stubbornMs: chance.between(10, 20_000),
-      });
-      const some = (probability: number, within: number, act: () => void) => {
-        if (chance.happens(probability)) time.after(chance.between(0, within), act);
-      };
-      if (deaths) some(0.4, 40_000, () => client.kill());
-      if (deaths) some(0.4, 30_000, () => client.pause(chance.between(10, 30_000)));
-      if (sleeps) some(0.5, 30_000, () => client.sleep(chance.between(1_000, 40_000)));
-      some(0.15, 40_000, () => client.signal());
-      some(0.15, 40_000, () => client.setWall(chance.between(-1e8, 1e8)));
+    const name = `c${i}`;
+    if (world.cut.without.has(name)) continue;
+    const chance = world.stream(name);
+    world.time.after(chance.between(0, CHAOS_MS / 2), () => {
+      startClient(world, name, chance, kinds);
     });
   }
+}
+
+/** What the clients of a run are like. */
+interface Kinds {
+  readonly deaths: boolean;
+  readonly sleeps: boolean;
+  readonly shared: number;
+  readonly ranks: boolean;
+  /** How far the rates of the clocks are apart at most. */
+  readonly clocks: number;
+  readonly policies: boolean;
+}
+
+function startClient(world: World, name: string, chance: Chance, kinds: Kinds): void {
+  const { time, mishaps } = world;
+  /** `special` with that probability, and unless it is cut; else `plain`. */
+  const some = <T>(probability: number, what: string, special: T, plain: T): T =>
+    chance.happens(probability) && mishaps.allows(name, what) ? special : plain;
+  const timeoutMs = some(0.1, "tries once", 0, null);
+  const rate = 1 + chance.between(-kinds.clocks, kinds.clocks);
+  const isOff = kinds.clocks > 0 && world.mishap("clock rate", name, "nobody");
+  const client = world.start(name, {
+    timeoutMs: some(0.15, "is impatient", chance.between(0, 30_000), timeoutMs),
+    news: some(0.15, "polls", "poll", "watch"),
+    ttlMs: some(0.2, "has a short TTL", 6_000, 10_000),
+    mode: some(kinds.shared, "reads", "shared", "exclusive"),
+    priority: some(kinds.ranks ? 0.5 : 0, "goes first", 1, 0),
+    expiry: some(kinds.policies ? 1 : 0, "has a policy", policy(chance, name), "takeover"),
+  }, {
+    rate: isOff ? rate : 1,
+    wallOffsetMs: some(
+      0.3,
+      "has another wall clock",
+      chance.between(-86_400_000, 86_400_000),
+      0,
+    ),
+    workMs: some(0.3, "works long", chance.between(5_000, 30_000), chance.between(10, 3000)),
+    stubbornMs: some(0.8, "ends slowly", chance.between(10, 20_000), 10),
+  });
+  const suffers = (probability: number, within: number, fault: ClientFault) => {
+    if (!chance.happens(probability)) return;
+    const misfortune = MISFORTUNES[fault](chance);
+    time.after(chance.between(0, within), () => {
+      if (!client.over && world.mishap(fault, name, client)) misfortune(client);
+    });
+  };
+  if (kinds.deaths) suffers(0.4, 40_000, "killed");
+  if (kinds.deaths) suffers(0.4, 30_000, "paused");
+  if (kinds.sleeps) suffers(0.5, 30_000, "asleep");
+  suffers(0.15, 40_000, "signalled");
+  suffers(0.15, 40_000, "wall clock set");
 }
 
 function policy(chance: Chance, name: string): Expiry {
@@ -95,45 +137,15 @@ function policy(chance: Chance, name: string): Expiry {
 }
 
 function letPeopleAct(world: World): void {
-  const { chance, time } = world;
-  const acts = [
-    () => deleteRecord(world),
-    () => deleteTicket(world),
-    () => touchTicket(world),
-    () => breakLock(world, "now"),
-    () => breakLock(world, "in order"),
-    () => dropWaiter(world),
-  ];
-  for (let i = chance.below(5); i > 0; i--) {
-    time.after(chance.between(0, CHAOS_MS), () => acts[chance.below(acts.length)]?.());
+  const plan = world.stream("people");
+  for (let i = plan.below(5); i > 0; i--) {
+    const act = PEOPLES_ACTS[plan.below(PEOPLES_ACTS.length)];
+    world.time.after(plan.between(0, CHAOS_MS), () => act?.(world, `person ${i}`));
   }
 }
 
 function takeTheStoreAway(world: World): void {
-  const { chance, time } = world;
-  time.after(chance.between(0, CHAOS_MS), () => {
-    world.say("store", "away");
-    world.network.down = true;
-    time.after(chance.between(100, 25_000), () => {
-      world.say("store", "back");
-      world.network.down = false;
-    });
-  });
-}
-
-/** Some get a signal just when they claim, and that claim has a fate of its own: it may come true after they have left. */
-function giveUpWhileClaiming(world: World): void {
-  const { chance, network, time } = world;
-  network.fate = (request, sender) => {
-    if (request.kind !== "replace" || !chance.happens(0.3)) return null;
-    const held = parseRecord(request.base.text).holders.length;
-    const client = world.clients.find(({ persona }) => persona.name === sender);
-    if (request.next.holders.length <= held || client === undefined) return null;
-    time.after(chance.between(0, 6_000), () => client.signal());
-    return chance.happens(0.3)
-      ? "unanswered"
-      : chance.happens(0.5)
-      ? { answerAfterMs: chance.between(1, 8_000) }
-      : { lateMs: chance.between(1, 20_000) };
-  };
+  const plan = world.stream("outage");
+  const forMs = plan.between(100, 25_000);
+  world.time.after(plan.between(0, CHAOS_MS), () => storeAway(world, forMs, "outage"));
 }

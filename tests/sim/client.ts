@@ -1,11 +1,15 @@
 /** One simulated process: the real driver, its work, its lifeline, its clocks. */
-import type { Config, Effect, Happening, State } from "../../lib/lock/driver.ts";
+import type { Config, Effect, Failure, Happening, State } from "../../lib/lock/driver.ts";
 import type { Fate } from "../../lib/lock/expiry.ts";
 import { begin, step } from "../../lib/lock/step.ts";
 import { compareRevisions } from "../../lib/lock/store.ts";
 import type { StoredRecord } from "../../lib/lock/store.ts";
 import { frozen } from "../lock/rules_model.ts";
 import { OBJECT } from "./network.ts";
+import type { Fate as WireFate } from "./network.ts";
+import type { Fault } from "./mishaps.ts";
+import type { Chance } from "./random.ts";
+import type { Step } from "./steps.ts";
 import type { World } from "./world.ts";
 
 /** How a client differs from another. */
@@ -46,6 +50,10 @@ export class Client {
   onEffect: (effect: Effect) => void = () => {};
   /** A signal made it give up. */
   signalled = false;
+  /** The step of its last request. */
+  lastStep: Step = "read";
+  /** Where its own delays come from. */
+  readonly #chance: Chance;
   #pausedUntil: number | null = null;
   /** Since when its machine sleeps, and for how long it slept before that: its monotonic clock stands still then. */
   #asleepSince: number | null = null;
@@ -58,6 +66,7 @@ export class Client {
 
   constructor(readonly world: World, readonly persona: Persona) {
     this.#wallOffset = persona.wallOffsetMs;
+    this.#chance = world.stream(`${persona.name} itself`);
     this.startedAt = world.time.now;
     this.state = begin(persona.config, this.clock, this.wall);
     this.#step({ kind: "tick" });
@@ -72,6 +81,11 @@ export class Client {
   get paused(): boolean {
     return this.#pausedUntil !== null;
   }
+  /** The step of the protocol that it is in: its request under way, else the watch where it waits for news, else what it did last. */
+  get step(): Step {
+    const { flight, clearing, watch } = this.state;
+    return flight === null && clearing === null && watch.open ? "watch" : this.lastStep;
+  }
   get over(): boolean {
     return !this.alive || (this.state.phase === "over" && this.working === null);
   }
@@ -83,9 +97,15 @@ export class Client {
     this.#watch?.stop();
     if (this.working === null) return;
     this.world.time.after(
-      this.world.chance.between(0, LIFELINE_MS),
+      this.#chance.between(0, LIFELINE_MS),
       () => this.#endWork("its lifeline"),
     );
+  }
+
+  /** It does `step` now, whatever its clocks are like. */
+  noteStep(step: Step): void {
+    this.lastStep = step;
+    if (this.persona.rate !== 1) this.world.mishaps.meet("clock rate", step);
   }
 
   /** SIGSTOP for so long. */
@@ -149,7 +169,7 @@ export class Client {
     if (state.wakeAt === null) return;
     const timer = ++this.#timer;
     // A little late, as timers are.
-    const wait = (state.wakeAt - this.clock) / this.persona.rate + this.world.chance.between(0, 3);
+    const wait = (state.wakeAt - this.clock) / this.persona.rate + this.#chance.between(0, 3);
     this.world.time.after(Math.max(0.01, wait), () => {
       if (timer === this.#timer) this.happen({ kind: "tick" });
     });
@@ -162,7 +182,8 @@ export class Client {
       case "request":
         world.network.send(
           effect.request,
-          this.persona.name,
+          effect.id,
+          this,
           effect.timeoutMs / this.persona.rate,
           (answer) => this.happen({ kind: "answer", id: effect.id, answer }),
         );
@@ -177,7 +198,7 @@ export class Client {
         return this.#startWork();
       case "stop_work":
         world.time.after(
-          effect.how === "kill" ? world.chance.between(0, 20) : this.persona.stubbornMs,
+          effect.how === "kill" ? this.#chance.between(0, 20) : this.persona.stubbornMs,
           () => this.#endWork(effect.how),
         );
         return;
@@ -197,7 +218,7 @@ export class Client {
           const fate: Fate = kind === "over" ? { kind, by: "server", why } : { kind, why };
           this.happen({ kind: "run_told", number, fate });
         };
-        world.time.after(world.chance.between(10, 2000), told);
+        world.time.after(this.#chance.between(10, 2000), told);
         return;
       }
       case "move":
@@ -207,45 +228,68 @@ export class Client {
 
   #startWatch(id: number, from: string): void {
     const { world } = this;
-    const { chance } = world;
+    const { network, mishaps } = world;
     this.#watch?.stop();
-    let open = true;
+    const name = network.named({ client: this, step: "watch" });
+    this.noteStep("watch");
+    const chance = world.stream(name);
+    let isOpen = false;
+    let isOver = false;
+    let events = 0;
     const stop = () => {
-      open = false;
+      isOver = true;
       unsubscribe();
     };
-    const deliver = (text: Happening, delay: number) =>
-      world.time.after(delay, () => open && this.happen(text));
+    const deliver = (happening: Happening, delay: number) =>
+      world.time.after(delay, () => isOver || this.happen(happening));
+    const strikes = (probability: number, fault: Fault) =>
+      chance.happens(probability) && mishaps.strikes(fault, `${name} event ${events}`, this);
     const report = (record: StoredRecord | null) => {
-      if (!open || world.network.down) return;
-      const { faults } = world.network;
-      if (chance.happens(faults.watchSilent)) return stop();
-      if (chance.happens(faults.watchBroken)) {
+      if (!isOpen || isOver || network.down) return;
+      events++;
+      const { faults } = network;
+      if (strikes(faults.watchSilent, "watch silent")) return stop();
+      if (strikes(faults.watchBroken, "watch broken")) {
         deliver({ kind: "watch_ended", id, failure: null }, chance.between(0, 50));
         return;
       }
       const event: Happening = { kind: "watched", id, record };
       deliver(event, chance.between(0.2, 3));
-      if (chance.happens(faults.eventLate)) deliver(event, chance.between(1, 5000));
+      if (strikes(faults.eventLate, "event late")) deliver(event, chance.between(1, 5000));
     };
     const unsubscribe = world.core.subscribe((change) => {
       if (change.kind === "record") report(change.record);
     });
     this.#watch = { id, stop };
-    world.time.after(chance.between(0.5, 5), () => {
-      if (!open) return;
-      if (world.network.down) {
+    const open = () => {
+      if (isOver) return;
+      if (network.down) {
+        mishaps.meet("store away", "watch");
         const failure = { kind: "unknown", message: "refused" } as const;
-        deliver({ kind: "watch_ended", id, failure }, 1);
-        return;
+        return deliver({ kind: "watch_ended", id, failure }, 1);
       }
+      isOpen = true;
       const record = world.core.readRecord(OBJECT);
       if (
         record === null ? from !== "" : from === "" || compareRevisions(record.revision, from) > 0
       ) {
         report(record);
       }
-    });
+    };
+    const fate = network.chanceFate({ name, step: "watch" }, chance);
+    const failure = whyNotWatched(fate);
+    if (failure !== null) {
+      deliver({ kind: "watch_ended", id, failure }, chance.between(0.5, 5));
+    } else if (fate === "lost" || fate === "unanswered") unsubscribe();
+    else {
+      const lateMs = typeof fate !== "object" || fate === null
+        ? 0
+        : "lateMs" in fate
+        ? fate.lateMs
+        : fate.answerAfterMs;
+      world.time.after(lateMs + chance.between(0.5, 5), open);
+      if (fate === "twice") world.time.after(chance.between(0.5, 5), open);
+    }
   }
 
   #startWork(): void {
@@ -282,5 +326,20 @@ export class Client {
       if (this.clock < killAt - 1) this.#armLifeline(ackedAt);
       else this.#endWork("its lifeline");
     });
+  }
+}
+
+/** What a watch is answered with that does not begin. */
+function whyNotWatched(fate: WireFate | null): Failure | null {
+  switch (fate) {
+    case "throttled":
+      return { kind: "throttled", message: "429", retryAfterMs: 1000 };
+    case "failed":
+    case "failed_applied":
+      return { kind: "unknown", message: "500" };
+    case "refused":
+      return { kind: "refused", message: "403" };
+    default:
+      return null;
   }
 }

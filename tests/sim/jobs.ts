@@ -42,16 +42,20 @@ export class Jobs {
 
   /** Answers `asker`'s question. */
   ask(asker: Client, job: HolderJob, answer: (fate: Fate) => void): void {
-    const { time, chance } = this.world;
+    const { time } = this.world;
     const key = `${asker.persona.name} about ${job.run_id}`;
     if (time.now - (this.#last.get(key) ?? -Infinity) < SELDOM_MS) {
       throw new Violation(`${key}: asks too often`);
     }
     this.#last.set(key, time.now);
     this.asked.set(job.run_id, (this.asked.get(job.run_id) ?? 0) + 1);
-    const silent = !this.well && chance.happens(0.1);
+    const question = `${key} ${this.asked.get(job.run_id)}`;
+    const chance = this.world.stream(question);
+    const ill = (probability: number, what: string) =>
+      !this.well && chance.happens(probability) && this.world.mishaps.allows(question, what);
+    const silent = ill(0.1, "no answer");
     time.after(this.answerMs ?? (silent ? 60_000 : chance.between(10, 3000)), () => {
-      const fate: Fate = silent ? { kind: "unknown", why: "silence" } : this.#fateOf(job);
+      const fate: Fate = silent ? { kind: "unknown", why: "silence" } : this.#fateOf(job, ill);
       this.world.say("jobs", `to ${key}: ${fate.kind}${fate.kind === "over" ? fate.by : ""}`);
       if (fate.kind === "over") this.#over.set(key, fate.by);
       answer(fate);
@@ -63,14 +67,13 @@ export class Jobs {
     return this.#over.get(`${asker} about ${job.run_id}`) ?? null;
   }
 
-  #fateOf({ run_id }: HolderJob): Fate {
-    const { chance } = this.world;
+  #fateOf({ run_id }: HolderJob, ill: (probability: number, what: string) => boolean): Fate {
     const told = this.told.get(run_id);
     if (told !== undefined) return told;
-    if (!this.well && chance.happens(0.2)) return { kind: "unknown", why: "500" };
+    if (ill(0.2, "500")) return { kind: "unknown", why: "500" };
     const client = this.world.clients.find(({ persona }) => persona.name === run_id);
     const works = client !== undefined && !(client.over && client.working === null);
-    if (!this.well && chance.happens(works ? 0.1 : 0.4)) this.#lost.add(run_id);
+    if (ill(works ? 0.1 : 0.4, "the server has given that job up")) this.#lost.add(run_id);
     if (this.#lost.has(run_id)) return { kind: "over", by: "server", why: "its job is over" };
     return works
       ? { kind: "not_over", why: "its job works" }

@@ -4,7 +4,12 @@ import { encodeRecord, encodeTicket } from "../../lib/lock/record.ts";
 import { StoreError } from "../../lib/lock/store.ts";
 import type { StoredTicket } from "../../lib/lock/store.ts";
 import type { MemoryCore } from "../../lib/store/memory_store.ts";
+import type { Client } from "./client.ts";
+import type { Fault, Mishaps } from "./mishaps.ts";
+import { stream } from "./random.ts";
 import type { Chance } from "./random.ts";
+import { stepOf } from "./steps.ts";
+import type { Step } from "./steps.ts";
 import type { Timeline } from "./timeline.ts";
 
 /** How often what goes wrong with a request, as probabilities. */
@@ -23,6 +28,8 @@ export interface Faults {
   readonly throttled: number;
   /** Answered 5xx, carried out or not. */
   readonly failed: number;
+  /** Answered 403. */
+  readonly refused: number;
   /** A watch breaks, at each event. */
   readonly watchBroken: number;
   /** A watch falls silent, at each event. */
@@ -42,6 +49,7 @@ export const NO_FAULTS: Faults = {
   slow: 0,
   throttled: 0,
   failed: 0,
+  refused: 0,
   watchBroken: 0,
   watchSilent: 0,
   eventLate: 0,
@@ -59,6 +67,8 @@ export function someFaults(chance: Chance): Faults {
     slow: often(),
     throttled: often(),
     failed: often(),
+    // Whoever meets it ends.
+    refused: chance.happens(0.1) ? chance.between(0, 0.03) : 0,
     watchBroken: often(),
     watchSilent: often(),
     eventLate: often(),
@@ -93,6 +103,15 @@ export interface Sent {
   readonly at: number;
   readonly sender: string;
   readonly request: Request;
+  readonly step: Step;
+  /** What it is called: sender, step, and which of its requests of that step it is. */
+  readonly name: string;
+}
+
+/** Whose request it is, and of which step. */
+export interface From {
+  readonly client: Client;
+  readonly step: Step;
 }
 
 /** How long ago the state may be that a store shows to those who need not know of this moment, in milliseconds. */
@@ -107,7 +126,7 @@ export class Network {
   /** While true nothing arrives at the store. */
   down = false;
   /** Says what becomes of a particular request; null leaves it to chance. */
-  fate: (request: Request, sender: string) => Fate | null = () => null;
+  fate: (request: Request, sender: string, sent: Sent) => Fate | null = () => null;
   /** Every request, one as it is seen on the wire. */
   readonly sent: Sent[] = [];
   /** Is told each of them. */
@@ -117,17 +136,25 @@ export class Network {
   #past: { readonly until: number; readonly tickets: readonly StoredTicket[] }[] = [];
   /** Of what time the tickets were that each client has seen. */
   readonly #shownAt = new Map<string, number>();
+  /** By client and step, how many requests there were. */
+  readonly #counts = new Map<string, number>();
+  /** Answers that show the tickets as they stood a moment ago. */
+  readonly #stale = new WeakSet<Answer>();
+  /** What is being decided now is decided by one of those. */
+  #decidesByStale = false;
 
   constructor(
     readonly time: Timeline,
     readonly core: MemoryCore,
-    readonly chance: Chance,
+    readonly seed: number,
+    readonly mishaps: Mishaps,
   ) {}
 
-  /** Sends `request`; `answer` is called once, after `timeoutMs` of true time at the latest. */
+  /** Sends `request`, which is `id` to its client; `answer` is called once, after `timeoutMs` of true time at the latest. */
   send(
     request: Request,
-    sender: string,
+    id: number,
+    client: Client,
     timeoutMs: number,
     answer: (answer: Answer) => void,
   ): void {
@@ -135,13 +162,18 @@ export class Network {
     const reply = (result: Answer) => {
       if (!open) return;
       open = false;
+      this.#decidesByStale = this.#stale.has(result);
       answer(result);
+      this.#decidesByStale = false;
     };
     this.time.after(timeoutMs, () => reply(unknown("no answer in time")));
-    this.#carry(request, sender, reply);
+    this.#carry(request, { client, step: stepOf(request, id, client.state) }, reply);
   }
 
-  #carry(request: Request, sender: string, reply: (answer: Answer) => void): void {
+  #carry(request: Request, from: From, reply: (answer: Answer) => void): void {
+    const read = (then: (answer: Answer) => void) => this.#one({ kind: "read" }, from, then);
+    const list = (then: (answer: Answer) => void) =>
+      this.#one({ kind: "list", when: "now" }, { ...from, step: "list" }, then);
     switch (request.kind) {
       case "look": {
         // Side by side: either may be carried out first.
@@ -152,60 +184,70 @@ export class Network {
           merged = { ...merged, ...answer };
           if (--missing === 0) reply(merged);
         };
-        this.#one({ kind: "read" }, sender, part);
-        this.#one({ kind: "list", when: "now" }, sender, part);
+        read(part);
+        list(part);
         return;
       }
       case "survey":
-        this.#one({ kind: "read" }, sender, (first) => {
+        read((first) => {
           if (first.failure !== undefined) return reply(first);
-          this.#one(
-            { kind: "list", when: "now" },
-            sender,
-            (second) => reply({ ...first, ...second }),
-          );
+          list((second) => reply({ ...first, ...second }));
         });
         return;
       case "delete_tickets":
-        this.#deleteAll([...request.tickets], [], sender, reply);
+        this.#deleteAll([...request.tickets], [], from, reply);
         return;
       default:
-        this.#one(request, sender, reply);
+        this.#one(request, from, reply);
     }
   }
 
   #deleteAll(
     left: readonly DoomedTicket[],
     undeleted: readonly string[],
-    sender: string,
+    from: From,
     reply: (answer: Answer) => void,
     hindered?: Failure,
   ): void {
     const [doomed, ...rest] = left;
     if (doomed === undefined) return reply({ undeleted, ...hindered && { hindered } });
-    this.#one({ kind: "delete_tickets", tickets: [doomed] }, sender, (answer) => {
+    this.#one({ kind: "delete_tickets", tickets: [doomed] }, from, (answer) => {
       const { failure } = answer;
       const gone = failure === undefined || failure.kind === "missing";
       const isInTheWay = failure?.kind === "throttled" || failure?.kind === "unknown";
       const left = gone ? undeleted : [...undeleted, doomed.grant];
-      this.#deleteAll(rest, left, sender, reply, isInTheWay ? failure : hindered);
+      this.#deleteAll(rest, left, from, reply, isInTheWay ? failure : hindered);
     });
   }
 
+  /** The name of the next request of `step`, which is about to be sent. */
+  named({ client, step }: From): string {
+    const what = `${client.persona.name} ${step}`;
+    const count = (this.#counts.get(what) ?? 0) + 1;
+    this.#counts.set(what, count);
+    return `${what} ${count}`;
+  }
+
   /** One request as it is seen on the wire. */
-  #one(request: Request, sender: string, reply: (answer: Answer) => void): void {
-    const { chance, time } = this;
-    const sent = { at: time.now, sender, request };
+  #one(request: Request, from: From, reply: (answer: Answer) => void): void {
+    const { time } = this;
+    const { client, step } = from;
+    const name = this.named(from);
+    const sent: Sent = { at: time.now, sender: client.persona.name, request, step, name };
     this.sent.push(sent);
+    client.noteStep(step);
+    if (this.#decidesByStale) this.mishaps.meet("stale list", step);
     this.onSent(sent);
+    const chance = stream(this.seed, name);
     const way = () =>
       this.wayMs ?? (chance.happens(0.05) ? chance.between(1, 200) : chance.between(0.5, 5));
     const arrive = (then: (answer: Answer) => void, afterMs = 0) =>
       time.after(afterMs + way(), () => {
-        if (!this.down) then(this.#execute(request, sender));
+        if (this.down) this.mishaps.meet("store away", step);
+        else then(this.#execute(sent));
       });
     const back = (answer: Answer, afterMs = 0) => time.after(afterMs + way(), () => reply(answer));
-    const fate = this.fate(request, sender) ?? this.#chanceFate();
+    const fate = this.fate(request, sent.sender, sent) ?? this.chanceFate(sent, chance);
     if (typeof fate === "object" && fate !== null) {
       if ("lateMs" in fate) return arrive(back, fate.lateMs);
       return arrive((answer) => back(answer, fate.answerAfterMs));
@@ -234,32 +276,41 @@ export class Network {
     }
   }
 
-  #chanceFate(): Fate | null {
-    const { chance, faults } = this;
-    if (chance.happens(faults.lost)) return "lost";
-    if (chance.happens(faults.throttled)) return "throttled";
-    if (chance.happens(faults.failed)) return chance.happens(0.5) ? "failed" : "failed_applied";
-    if (chance.happens(faults.late)) return { lateMs: chance.between(100, 40_000) };
-    if (chance.happens(faults.unanswered)) return "unanswered";
-    if (chance.happens(faults.twice)) return "twice";
-    if (chance.happens(faults.slow)) return { answerAfterMs: chance.between(100, 8_000) };
+  /** What becomes of the request called `name`, of that step, where nobody decides it. */
+  chanceFate({ name, step }: Pick<Sent, "name" | "step">, chance: Chance): Fate | null {
+    const { faults } = this;
+    const strikes = (probability: number, fault: Fault) =>
+      chance.happens(probability) && this.mishaps.strikes(fault, name, step);
+    if (strikes(faults.lost, "lost")) return "lost";
+    if (strikes(faults.throttled, "throttled")) return "throttled";
+    if (strikes(faults.failed / 2, "failed")) return "failed";
+    if (strikes(faults.failed / 2, "failed, applied")) return "failed_applied";
+    if (strikes(faults.refused, "refused")) return "refused";
+    if (strikes(faults.late, "late")) return { lateMs: chance.between(100, 40_000) };
+    if (strikes(faults.unanswered, "unanswered")) return "unanswered";
+    if (strikes(faults.twice, "twice")) return "twice";
+    if (strikes(faults.slow, "slow")) return { answerAfterMs: chance.between(100, 8_000) };
     return null;
   }
 
   /** The tickets as they stand, or stood at any time since this sender saw them last, but no longer ago than a store may be behind. */
-  #listed(sender: string, when: "now" | "lately"): readonly StoredTicket[] {
-    const { chance, time } = this;
+  #listed({ sender, name, step }: Sent, when: "now" | "lately"): Answer {
+    const { time } = this;
+    const chance = stream(this.seed, `${name} as it was`);
     const tickets = this.core.listTickets(OBJECT);
     const { stale } = this.faults;
     const oldest = Math.max(this.#shownAt.get(sender) ?? 0, time.now - MOST_BEHIND_MS);
     const past = this.#past.filter(({ until }) => until >= oldest);
-    if (when === "lately" && stale > 0 && past.length > 0 && chance.happens(stale)) {
+    const mayBe = when === "lately" && past.length > 0 && chance.happens(stale);
+    if (mayBe && this.mishaps.strikes("stale list", name, step)) {
       const then = past[chance.below(past.length)] ?? { until: time.now, tickets };
       this.#shownAt.set(sender, then.until);
-      return then.tickets;
+      const answer = { tickets: then.tickets };
+      this.#stale.add(answer);
+      return answer;
     }
     this.#shownAt.set(sender, time.now);
-    return tickets;
+    return { tickets };
   }
 
   /** The states in which a ticket was, before the present one, that a list of lately may still show. */
@@ -275,13 +326,14 @@ export class Network {
     this.#past.push({ until: now, tickets: this.core.listTickets(OBJECT) });
   }
 
-  #execute(request: Request, sender: string): Answer {
+  #execute(sent: Sent): Answer {
     const { core } = this;
+    const { request } = sent;
     if (/ticket/.test(request.kind)) this.#remember();
     try {
       switch (request.kind) {
         case "list":
-          return { tickets: this.#listed(sender, request.when) };
+          return this.#listed(sent, request.when);
         case "delete_tickets":
           for (const ticket of request.tickets) core.deleteTicket(OBJECT, ticket);
           return { undeleted: [] };

@@ -7,9 +7,11 @@ import { MemoryCore } from "../../lib/store/memory_store.ts";
 import { Client } from "./client.ts";
 import type { Persona } from "./client.ts";
 import { Jobs } from "./jobs.ts";
+import { Mishaps } from "./mishaps.ts";
+import type { Fault, Meets } from "./mishaps.ts";
 import { Network, OBJECT } from "./network.ts";
 import { breakTheForgotten } from "./people.ts";
-import { Chance } from "./random.ts";
+import { Chance, stream } from "./random.ts";
 import { Referee, Violation } from "./referee.ts";
 import type { Work } from "./referee.ts";
 import { Timeline } from "./timeline.ts";
@@ -41,6 +43,17 @@ export const CONFIG: Config = {
   seed: 0,
 };
 
+/** What is left of a run: so it is made smaller. */
+export interface Cut {
+  /** The ids of the mishaps that may happen; null: all. */
+  readonly only: ReadonlySet<string> | null;
+  /** The names of the clients that never come. */
+  readonly without: ReadonlySet<string>;
+}
+
+/** A run as its seed makes it. */
+export const WHOLE: Cut = { only: null, without: new Set() };
+
 /** Everything of one run. */
 export class World {
   readonly time = new Timeline();
@@ -56,11 +69,25 @@ export class World {
   /** In some runs every state is frozen: a step that wrote into the one before it would throw. */
   readonly freezes: boolean;
 
-  constructor(readonly seed: number) {
+  /** All that goes wrong. */
+  readonly mishaps: Mishaps;
+
+  constructor(readonly seed: number, readonly cut: Cut = WHOLE) {
     this.chance = new Chance(seed);
     this.freezes = seed % 10 === 0;
-    this.network = new Network(this.time, this.core, this.chance);
+    this.mishaps = new Mishaps(() => this.time.now, this.clients, cut.only);
+    this.network = new Network(this.time, this.core, seed, this.mishaps);
     this.referee = new Referee(this);
+  }
+
+  /** The stream of chance of that name: what is drawn from one moves no other. */
+  stream(name: string): Chance {
+    return stream(this.seed, name);
+  }
+
+  /** True when `fault` is to happen at the place called `where`, which is another each time: everything that goes wrong is asked for here. */
+  mishap(fault: Fault, where: string, meets: Meets): boolean {
+    return this.mishaps.strikes(fault, where, meets);
   }
 
   /** What the Actions API says of a run. */
@@ -79,7 +106,7 @@ export class World {
         ...CONFIG,
         holder: name,
         grantPrefix: `${name}${this.clients.length}`,
-        seed: this.chance.below(2 ** 31),
+        seed: this.stream(`${name} decides`).below(2 ** 31),
         ...config,
       },
       rate: 1,
