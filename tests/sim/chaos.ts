@@ -7,41 +7,19 @@ import type { ClientFault } from "./misfortunes.ts";
 import { NO_FAULTS, someFaults } from "./network.ts";
 import { PEOPLES_ACTS } from "./people.ts";
 import type { Chance } from "./random.ts";
-import { Violation } from "./referee.ts";
-import { WHOLE, World } from "./world.ts";
-import type { Cut } from "./world.ts";
+import { played } from "./world.ts";
+import type { World } from "./world.ts";
 
 /** How long things go wrong, in milliseconds. */
 const CHAOS_MS = 60_000;
 
-/**
- * Runs `seed`, or what `cut` leaves of it, to its end.
- *
- * Throws when a promise was broken, with the seed and the last part of the story.
- */
-export function simulate(seed: number, cut: Cut = WHOLE): World {
-  const world = new World(seed, cut);
-  try {
-    chaos(world);
-    allIsWell(world);
-    world.finish(900_000);
-  } catch (error) {
-    const story = world.story.slice(-120).join("\n");
-    const what = error instanceof Violation ? error.message : error;
-    throw new Error(`seed ${seed}: ${what}\n${story}\nseed ${seed}: ${what}`, { cause: error });
-  }
-  return world;
+/** Runs `seed` to its end. Throws when a promise was broken; `cause` is the `Violation`, or what the driver threw. */
+export function simulate(seed: number): World {
+  return played(chaos, seed);
 }
 
-/** From now on nothing goes wrong any more. */
-export function allIsWell(world: World): void {
-  world.network.faults = NO_FAULTS;
-  world.network.fate = () => null;
-  world.network.down = false;
-  world.jobs.well = true;
-}
-
-function chaos(world: World): void {
+/** Everything goes wrong at random for a while; then all is well, and nobody may be left over. */
+export function chaos(world: World): void {
   const chance = world.stream("what kind of run");
   const faults = someFaults(chance);
   world.network.faults = chance.happens(0.1) ? NO_FAULTS : faults;
@@ -54,7 +32,8 @@ function chaos(world: World): void {
   if (chance.happens(0.5)) letPeopleAct(world);
   if (chance.happens(0.3)) takeTheStoreAway(world);
   layAmbushes(world);
-  world.runFor(CHAOS_MS);
+  world.runUntilCalm(CHAOS_MS);
+  world.finish(900_000);
 }
 
 function startClients(world: World, plan: Chance): void {
@@ -67,13 +46,13 @@ function startClients(world: World, plan: Chance): void {
     policies: plan.happens(0.4),
   };
   world.jobs.well = plan.happens(0.3);
-  const count = 3 + plan.below(4);
+  const count = world.size.clients ?? 3 + plan.below(4);
   for (let i = 0; i < count; i++) {
     const name = `c${i}`;
     if (world.cut.without.has(name)) continue;
     const chance = world.stream(name);
     world.time.after(chance.between(0, CHAOS_MS / 2), () => {
-      startClient(world, name, chance, kinds);
+      if (!world.isCalm) startClient(world, name, chance, kinds);
     });
   }
 }

@@ -68,6 +68,7 @@ export class Client {
     this.#wallOffset = persona.wallOffsetMs;
     this.#chance = world.stream(`${persona.name} itself`);
     this.startedAt = world.time.now;
+    world.say(persona.name, "comes");
     this.state = begin(persona.config, this.clock, this.wall);
     this.#step({ kind: "tick" });
   }
@@ -158,7 +159,11 @@ export class Client {
   #step(what: Happening): void {
     if (!this.alive) return;
     const before = this.state.hold?.ackedAt;
+    const wasOver = this.state.phase === "over";
     const { state, effects } = step(this.state, { now: this.clock, wall: this.wall, what });
+    if (state.phase === "over" && !wasOver) {
+      this.world.say(this.persona.name, `is done: ${state.result?.kind}`);
+    }
     this.state = this.world.freezes ? frozen(state) : state;
     // Its work goes on, and is another's from now on.
     if (state.result?.kind === "handed_over") this.working = null;

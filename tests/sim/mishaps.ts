@@ -39,6 +39,7 @@ export type Fault = typeof FAULTS[number];
 export interface Mishap {
   /** The same whenever the same seed is run: `where: what`. */
   readonly id: string;
+  readonly where: string;
   /** Null: nothing is wrong, it is only a way to be. */
   readonly fault: Fault | null;
   /** True time, in milliseconds. */
@@ -54,6 +55,10 @@ export class Mishaps {
   readonly happened: Mishap[] = [];
   /** By fault, the steps that it met. */
   readonly met = new Map<Fault, Set<Step>>();
+  /** Nothing goes wrong any more. */
+  isOver = false;
+  /** Is told each of them. */
+  onMishap: (mishap: Mishap) => void = () => {};
 
   constructor(
     readonly now: () => number,
@@ -65,8 +70,9 @@ export class Mishaps {
   /** True when `fault` is to happen at the place called `where`; then it has happened. */
   strikes(fault: Fault, where: string, meets: Meets): boolean {
     const id = `${where}: ${fault}`;
+    if (this.isOver) return false;
     if (this.only !== null && !this.only.has(id)) return false;
-    this.happened.push({ id, fault, at: this.now() });
+    this.#add({ id, where, fault, at: this.now() });
     if (meets === "everybody") {
       for (const client of this.clients) if (!client.over) this.meet(fault, client.step);
     } else if (typeof meets !== "string") this.meet(fault, meets.step);
@@ -78,8 +84,13 @@ export class Mishaps {
   allows(who: string, what: string): boolean {
     const id = `${who}: ${what}`;
     if (this.only !== null && !this.only.has(id)) return false;
-    this.happened.push({ id, fault: null, at: this.now() });
+    this.#add({ id, where: who, fault: null, at: this.now() });
     return true;
+  }
+
+  #add(mishap: Mishap): void {
+    this.happened.push(mishap);
+    this.onMishap(mishap);
   }
 
   /** Counts that `fault`, which lasts, met another step. */

@@ -131,6 +131,8 @@ export class Network {
   readonly sent: Sent[] = [];
   /** Is told each of them. */
   onSent: (sent: Sent) => void = () => {};
+  /** The request that the store is carrying out. */
+  landing: Sent | null = null;
   /** How long each way takes, in milliseconds; null leaves it to chance. */
   wayMs: number | null = null;
   #past: { readonly until: number; readonly tickets: readonly StoredTicket[] }[] = [];
@@ -330,6 +332,7 @@ export class Network {
     const { core } = this;
     const { request } = sent;
     if (/ticket/.test(request.kind)) this.#remember();
+    this.landing = sent;
     try {
       switch (request.kind) {
         case "list":
@@ -346,6 +349,8 @@ export class Network {
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       return { failure: { kind: error.kind, message: error.message } };
+    } finally {
+      this.landing = null;
     }
   }
 }

@@ -9,6 +9,7 @@ import type { StoredRecord, StoredTicket } from "../../lib/lock/store.ts";
 import type { Client } from "./client.ts";
 import { OBJECT } from "./network.ts";
 import type { Sent } from "./network.ts";
+import { change } from "./story.ts";
 import type { World } from "./world.ts";
 
 /** A promise that was broken. */
@@ -82,15 +83,12 @@ export class Referee {
     const before = this.known;
     const record = stored === null ? null : parseRecord(stored.text);
     this.known = record;
-    if (record === null) return this.world.say("store", "record deleted");
-    const { holders, turn, capacity, roll_call, last_token } = record;
-    const held = holders.map((h) => `${h.grant}#${h.token}+${h.renewals}`);
-    const call = roll_call.open ? `${roll_call.number}(${roll_call.grants})` : "-";
-    const next = record.next_build === undefined ? "" : ` next=${record.next_build}`;
-    this.world.say(
-      "store",
-      `r${stored?.revision}${next} holders=[${held}] turn=[${turn}] call=${call}`,
-    );
+    if (record === null) return this.world.say("store", "the record is gone");
+    if (this.world.listens) {
+      const by = this.world.network.landing?.sender ?? "somebody";
+      this.world.say(by, change(before, record, this.world.named));
+    }
+    const { holders, turn, capacity, last_token } = record;
     const exclusive = holders.filter(({ mode }) => mode === "exclusive").length;
     if (exclusive > capacity || (exclusive > 0 && exclusive < holders.length)) {
       throw new Violation(`${holders.length} hold where ${capacity} may`);

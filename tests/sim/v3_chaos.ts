@@ -1,10 +1,14 @@
 /** One run of jobs of both versions on one record in version 3's form, with everything going wrong at random. */
 import type { Client } from "./client.ts";
+import { MISFORTUNES } from "./misfortunes.ts";
+import type { ClientFault } from "./misfortunes.ts";
 import { NO_FAULTS, OBJECT, someFaults } from "./network.ts";
 import { deleteTicket, touchTicket } from "./people.ts";
+import type { Chance } from "./random.ts";
 import { Violation } from "./referee.ts";
 import { V3Client } from "./v3_client.ts";
-import { World } from "./world.ts";
+import { played } from "./world.ts";
+import type { World } from "./world.ts";
 import { parseRecord } from "../../lib/lock/record.ts";
 import { joined } from "../../lib/lock/v3_form.ts";
 
@@ -25,37 +29,32 @@ export interface Weather {
   readonly weather: "calm" | "stormy";
 }
 
-/**
- * Runs `seed` to its end.
- *
- * Throws when a promise was broken, with the seed and the last part of the story.
- */
+/** Runs `seed` to its end. Throws when a promise was broken; `cause` is the `Violation`, or what the driver threw. */
 export function simulateV3(seed: number): World {
-  const world = new World(seed);
-  const weather = seed % 4 === 0 ? "calm" : "stormy";
-  try {
-    const runs = begin(world, weather);
-    world.runFor(CHAOS_MS);
-    world.network.faults = NO_FAULTS;
-    world.network.fate = () => null;
-    end(world, runs, weather);
-  } catch (error) {
-    const story = world.story.slice(-150).join("\n");
-    const what = error instanceof Violation ? error.message : error;
-    throw new Error(`seed ${seed}: ${what}\n${story}\nseed ${seed}: ${what}`, { cause: error });
-  }
-  return world;
+  return played(v3, seed);
+}
+
+/** Runs of both versions come one after the other while everything goes wrong; then all is well, and no number may be lost. */
+export function v3(world: World): void {
+  const weather = world.seed % 4 === 0 ? "calm" : "stormy";
+  const runs = begin(world, weather);
+  world.runUntilCalm(CHAOS_MS);
+  end(world, runs, weather);
 }
 
 function begin(world: World, weather: Weather["weather"]): Run[] {
-  const { chance, time } = world;
+  const { time } = world;
+  const chance = world.stream("what kind of run");
   const faults = someFaults(chance);
   if (weather === "stormy") world.network.faults = chance.happens(0.2) ? NO_FAULTS : faults;
   const first = 1 + chance.below(50);
   world.core.createRecord(OBJECT, joined(undefined, `${first}`));
   const runs: Run[] = [];
+  let questions = 0;
   world.fateOf = (number) => {
-    if (chance.happens(0.2)) return "unknown";
+    const question = `question ${++questions}`;
+    const isIll = world.stream(question).happens(0.2);
+    if (isIll && world.mishaps.allows(question, "unknown")) return "unknown";
     const run = runs[number - first];
     if (run === undefined || !run.begun) return number < first ? "over" : "not_over";
     const over = run.ours.every((one) => one.over) &&
@@ -78,19 +77,18 @@ function begin(world: World, weather: Weather["weather"]): Run[] {
   for (let i = 0; i < count; i++) {
     const run: Run = { number: first + i, ours: [], theirs: [], begun: false };
     runs.push(run);
-    const startsAt = chance.between(0, 10_000) + i * chance.between(0, 8_000);
-    const isMissing = chance.happens(0.15);
+    const own = world.stream(`run ${i}`);
+    const startsAt = own.between(0, 10_000) + i * own.between(0, 8_000);
+    const isMissing = own.happens(0.15);
     time.after(startsAt, () => {
       run.begun = true;
-      if (!isMissing) startRun(world, run, { theirShare, dangers });
+      if (!isMissing && !world.isCalm) startRun(world, run, own, { theirShare, dangers });
     });
   }
   if (weather === "stormy" && chance.happens(0.3)) {
     for (let i = 0; i < 3; i++) {
-      time.after(chance.between(0, CHAOS_MS / 2), () => {
-        if (chance.happens(0.5)) deleteTicket(world);
-        else touchTicket(world);
-      });
+      const act = chance.happens(0.5) ? deleteTicket : touchTicket;
+      time.after(chance.between(0, CHAOS_MS / 2), () => act(world, `person ${i}`));
     }
   }
   return runs;
@@ -99,38 +97,51 @@ function begin(world: World, weather: Weather["weather"]): Run[] {
 function startRun(
   world: World,
   run: Run,
+  chance: Chance,
   { theirShare, dangers }: { readonly theirShare: number; readonly dangers: boolean },
 ): void {
-  const { chance, time } = world;
+  const { time, mishaps } = world;
   const some = (probability: number, act: () => void) => {
     if (dangers && chance.happens(probability)) time.after(chance.between(0, 40_000), act);
   };
   if (chance.happens(theirShare)) {
-    const one = new V3Client(
-      world,
-      run.number,
-      chance.between(100, 5_000),
-      chance.happens(0.5),
-    );
+    const name = `v3-${run.number}`;
+    if (world.cut.without.has(name)) return;
+    const workMs = chance.between(100, 5_000);
+    const one = new V3Client(world, run.number, workMs, chance.happens(0.5));
     run.theirs.push(one);
-    some(0.3, () => one.kill());
+    some(0.3, () => {
+      if (one.state !== "over" && world.mishap("killed", name, "nobody")) one.kill();
+    });
     return;
   }
   const legs = chance.happens(0.3) ? 2 + chance.below(2) : 1;
   for (let leg = 0; leg < legs; leg++) {
-    const client = world.start(`r${run.number}-${leg}`, {
-      order: chance.happens(0.5) ? null : "sequential",
+    const name = `r${run.number}-${leg}`;
+    if (world.cut.without.has(name)) continue;
+    const own = world.stream(name);
+    const timeoutMs = own.between(0, 40_000);
+    const isImpatient = dangers && own.happens(0.2) && mishaps.allows(name, "is impatient");
+    const client = world.start(name, {
+      order: own.happens(0.5) ? null : "sequential",
       orderKey: run.number,
-      news: chance.happens(0.15) ? "poll" : "watch",
-      timeoutMs: dangers && chance.happens(0.2) ? chance.between(0, 40_000) : null,
+      news: own.happens(0.15) && mishaps.allows(name, "polls") ? "poll" : "watch",
+      timeoutMs: isImpatient ? timeoutMs : null,
     }, {
-      workMs: chance.between(10, 6_000),
-      stubbornMs: chance.between(10, 5_000),
+      workMs: own.between(10, 6_000),
+      stubbornMs: own.between(10, 5_000),
     });
     run.ours.push(client);
-    some(0.25, () => client.kill());
-    some(0.25, () => client.pause(chance.between(10, 30_000)));
-    some(0.15, () => client.signal());
+    const suffers = (probability: number, fault: ClientFault) => {
+      const misfortune = MISFORTUNES[fault](own);
+      if (!dangers || !own.happens(probability)) return;
+      time.after(own.between(0, 40_000), () => {
+        if (!client.over && world.mishap(fault, name, client)) misfortune(client);
+      });
+    };
+    suffers(0.25, "killed");
+    suffers(0.25, "paused");
+    suffers(0.15, "signalled");
   }
 }
 

@@ -2,6 +2,7 @@
 import { parseRecord } from "../../lib/lock/record.ts";
 import { joined } from "../../lib/lock/v3_form.ts";
 import { OBJECT } from "./network.ts";
+import type { Chance } from "./random.ts";
 import { Violation } from "./referee.ts";
 import type { World } from "./world.ts";
 
@@ -14,6 +15,7 @@ export class V3Client {
   /** How often it worked. */
   worked = 0;
   #alive = true;
+  readonly #chance: Chance;
   #sent = false;
 
   constructor(
@@ -23,6 +25,8 @@ export class V3Client {
     /** Whether its end looks at the number first: later ones of version 3 do. */
     readonly looks: boolean,
   ) {
+    this.#chance = world.stream(`v3-${number}`);
+    world.strangers.push(`v3-${number}`);
     this.#poll();
   }
 
@@ -35,8 +39,7 @@ export class V3Client {
   }
 
   #after(act: () => void): void {
-    const { time, chance } = this.world;
-    time.after(chance.between(1, 50), () => this.#alive && act());
+    this.world.time.after(this.#chance.between(1, 50), () => this.#alive && act());
   }
 
   #next(): number | null {
@@ -80,7 +83,7 @@ export class V3Client {
       }
       this.#sent = true;
       // It lands whatever becomes of the process.
-      world.time.after(world.chance.between(1, 3000), () => {
+      world.time.after(this.#chance.between(1, 3000), () => {
         world.say(`v3-${this.number}`, `writes ${this.number + 1} over what stands there`);
         world.core.editRecord(OBJECT, joined(undefined, `${this.number + 1}`));
         this.state = "over";

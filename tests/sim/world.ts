@@ -9,11 +9,13 @@ import type { Persona } from "./client.ts";
 import { Jobs } from "./jobs.ts";
 import { Mishaps } from "./mishaps.ts";
 import type { Fault, Meets } from "./mishaps.ts";
-import { Network, OBJECT } from "./network.ts";
+import { Network, NO_FAULTS, OBJECT } from "./network.ts";
 import { breakTheForgotten } from "./people.ts";
 import { Chance, stream } from "./random.ts";
 import { Referee, Violation } from "./referee.ts";
 import type { Work } from "./referee.ts";
+import { sentence, told } from "./story.ts";
+import type { Line } from "./story.ts";
 import { Timeline } from "./timeline.ts";
 
 /** The lock that everybody wants. */
@@ -43,16 +45,32 @@ export const CONFIG: Config = {
   seed: 0,
 };
 
-/** What is left of a run: so it is made smaller. */
+/** How much happens in a run, where that is not left to it. */
+export interface Size {
+  readonly hours?: number;
+  readonly clients?: number;
+}
+
+/** What is left of a run when it is made smaller. */
 export interface Cut {
   /** The ids of the mishaps that may happen; null: all. */
   readonly only: ReadonlySet<string> | null;
   /** The names of the clients that never come. */
   readonly without: ReadonlySet<string>;
+  /** When all is well, in milliseconds, if that is sooner than planned: nothing goes wrong any more, and nobody comes. */
+  readonly calmAt: number;
 }
 
 /** A run as its seed makes it. */
-export const WHOLE: Cut = { only: null, without: new Set() };
+export const WHOLE: Cut = { only: null, without: new Set(), calmAt: Infinity };
+
+/** What a world may be given beside its seed. */
+export interface Setting {
+  readonly size?: Size;
+  readonly cut?: Cut;
+  /** False: nobody tells what happens, which is faster. */
+  readonly story?: boolean;
+}
 
 /** Everything of one run. */
 export class World {
@@ -61,8 +79,18 @@ export class World {
   readonly chance: Chance;
   readonly network: Network;
   readonly clients: Client[] = [];
-  /** What happened, for people. */
-  readonly story: string[] = [];
+  /** The names of those who want the lock and are not of ours. */
+  readonly strangers: string[] = [];
+  /** What happened. */
+  readonly lines: Line[] = [];
+  readonly size: Size;
+  readonly cut: Cut;
+  /** Whether somebody wants to hear what happens. */
+  readonly listens: boolean;
+  /** All is well from now on. */
+  get isCalm(): boolean {
+    return this.mishaps.isOver;
+  }
   readonly referee: Referee;
   /** What GitHub knows. */
   readonly jobs = new Jobs(this);
@@ -72,10 +100,14 @@ export class World {
   /** All that goes wrong. */
   readonly mishaps: Mishaps;
 
-  constructor(readonly seed: number, readonly cut: Cut = WHOLE) {
+  constructor(readonly seed: number, { size = {}, cut = WHOLE, story = true }: Setting = {}) {
+    this.size = size;
+    this.cut = cut;
+    this.listens = story;
     this.chance = new Chance(seed);
     this.freezes = seed % 10 === 0;
     this.mishaps = new Mishaps(() => this.time.now, this.clients, cut.only);
+    if (story) this.mishaps.onMishap = (mishap) => this.say("!", sentence(mishap));
     this.network = new Network(this.time, this.core, seed, this.mishaps);
     this.referee = new Referee(this);
   }
@@ -92,6 +124,27 @@ export class World {
 
   /** What the Actions API says of a run. */
   fateOf: (number: number) => Fate["kind"] = () => "unknown";
+
+  /** What happened, for people. */
+  get story(): string[] {
+    return told(this.lines);
+  }
+
+  /** From now on nothing goes wrong any more. */
+  calm(): void {
+    this.say("all", "is well from now on");
+    this.mishaps.isOver = true;
+    this.network.faults = NO_FAULTS;
+    this.network.fate = () => null;
+    this.network.down = false;
+    this.jobs.well = true;
+  }
+
+  /** Goes on while things go wrong: for so long, or until the cut has all be well. */
+  runUntilCalm(ms: number): void {
+    this.runFor(Math.min(ms, this.cut.calmAt - this.time.now));
+    this.calm();
+  }
 
   /** Who worked, in the order in which their work began. */
   get begun(): readonly Work[] {
@@ -120,9 +173,14 @@ export class World {
     return client;
   }
 
+  /** The names of all who came, in that order. */
+  people(): string[] {
+    return [...this.clients.map(({ persona }) => persona.name), ...this.strangers];
+  }
+
   /** Adds a line to the story. */
   say(who: string, what: string): void {
-    this.story.push(`${this.time.now.toFixed(1).padStart(10)} ${who}: ${what}`);
+    if (this.listens) this.lines.push({ at: this.time.now, who, what });
   }
 
   /** Goes on until `until` is true. Breaks the promise `what` when that takes longer than `limitMs`. */
@@ -144,6 +202,14 @@ export class World {
   record(): LockRecord | null {
     return this.referee.known;
   }
+
+  /** Whose grant that is, in words. */
+  named = (grant: string): string => {
+    const client = this.clientOf(grant);
+    if (client === undefined) return grant;
+    const which = grant.slice(grant.lastIndexOf("-") + 1);
+    return which === "1" ? client.persona.name : `${client.persona.name} (grant ${which})`;
+  };
 
   /** The client that made `grant`. */
   clientOf(grant: string): Client | undefined {
@@ -178,4 +244,16 @@ export class World {
     if ((this.referee.known?.holders.length ?? 0) > 0) throw new Violation("a holder stays behind");
     if ((this.referee.known?.turn.length ?? 0) > 0) throw new Violation("a turn stays behind");
   }
+}
+
+/** Plays one run to its end. Throws where that fails: the message names the seed, `cause` is why. */
+export function played(play: (world: World) => void, seed: number): World {
+  const world = new World(seed, { story: false });
+  try {
+    play(world);
+  } catch (error) {
+    const what = error instanceof Violation ? error.message : error;
+    throw new Error(`seed ${seed}: ${what}`, { cause: error });
+  }
+  return world;
 }
