@@ -6,7 +6,6 @@
  * for each request.
  */
 import http from "node:http";
-import https from "node:https";
 import { failureOfAnswer, isPage } from "./answers.ts";
 import { Credentials } from "./credentials.ts";
 import type { Login } from "./credentials.ts";
@@ -16,6 +15,8 @@ import { exchange, whenAborted } from "./exchange.ts";
 import type { Answer, Sending } from "./exchange.ts";
 import type { Connection } from "./kubeconfig.ts";
 import { BrokenExchange, failureOfNetwork } from "./network.ts";
+import { Places } from "./places.ts";
+import { SecureAgent } from "./secure_agent.ts";
 import { openWatch } from "./watch.ts";
 import type { KubeWatch, WatchRequest } from "./watch.ts";
 
@@ -83,6 +84,7 @@ export class KubeClient {
   #credentials: Credentials;
   #options: Required<ClientOptions>;
   #agents: { readonly requests: http.Agent; readonly watches: http.Agent };
+  #places: Places;
   #closed = new AbortController();
 
   /** Nothing is sent yet. */
@@ -98,9 +100,11 @@ export class KubeClient {
       sockets: 3,
       ...options,
     };
-    const { Agent } = connection.server.protocol === "http:" ? http : https;
+    const Agent = connection.server.protocol === "http:" ? http.Agent : SecureAgent;
+    const { sockets } = this.#options;
+    this.#places = new Places(sockets);
     this.#agents = {
-      requests: new Agent({ keepAlive: true, maxSockets: this.#options.sockets }),
+      requests: new Agent({ keepAlive: true, maxSockets: sockets, maxFreeSockets: sockets }),
       // A watch has a connection to itself and takes it down with it.
       watches: new Agent({ keepAlive: false }),
     };
@@ -112,17 +116,25 @@ export class KubeClient {
     const deadline = performance.now() + (request.timeoutMs ?? this.#options.requestTimeoutMs);
     const signals = [this.#closed.signal];
     if (request.signal !== undefined) signals.push(request.signal);
-    const send = (login: Login) => {
+    // The agents of TLS and of proxies do not count a connection that is being made.
+    const place = this.#places.ask();
+    const send = async (login: Login) => {
+      await before(
+        deadline,
+        signals,
+        place.taken,
+        () => new BrokenExchange("timeout", "connecting", "", false, ""),
+      );
       const sending = this.#sending(request, login, deadline, signals);
-      return exchange(sending, MAX_BYTES).catch((error: unknown) => {
+      try {
+        return await exchange(sending, MAX_BYTES);
+      } catch (error) {
         // A read may be sent again when the other end closed an idle connection. A write never: it may have arrived.
         const again = error instanceof BrokenExchange && error.onUsedConnection &&
           error.stopped === "network" && sending.method === "GET";
-        if (again) {
-          return exchange({ ...sending, timeoutMs: deadline - performance.now() }, MAX_BYTES);
-        }
-        throw error;
-      });
+        if (!again) throw error;
+        return await exchange({ ...sending, timeoutMs: deadline - performance.now() }, MAX_BYTES);
+      }
     };
     try {
       const login = await before(deadline, signals, this.#credentials.get());
@@ -135,6 +147,8 @@ export class KubeClient {
       return resultOf(target, answer);
     } catch (error) {
       throw this.#failure(target, error);
+    } finally {
+      place.leave();
     }
   }
 
@@ -246,15 +260,16 @@ function resultOf(target: Target, { status, headers, body }: Answer): unknown {
 
 class LoginTimeout extends Error {}
 
-/** `promise`, or a rejection when `deadline` (of performance.now()) or an abort comes first. */
+/** `promise`, or a rejection (`late`) when `deadline` (of performance.now()) or an abort comes first. */
 function before<T>(
   deadline: number,
   signals: readonly AbortSignal[],
   promise: Promise<T>,
+  late: () => Error = () => new LoginTimeout(),
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
-      () => done(() => reject(new LoginTimeout())),
+      () => done(() => reject(late())),
       deadline - performance.now(),
     );
     const forget = whenAborted(

@@ -6,6 +6,7 @@ import https from "node:https";
 import type { Socket } from "node:net";
 import { BrokenExchange } from "./network.ts";
 import type { Phase } from "./network.ts";
+import type { SecureRequestOptions } from "./secure_agent.ts";
 
 /** What TLS needs from a kubeconfig. PEM texts. */
 export interface TlsOptions {
@@ -84,6 +85,7 @@ export function begin(sending: Sending): Promise<Begun> {
     let settled = false;
     let onUsedConnection = false;
     let request: http.ClientRequest | undefined;
+    const givenUp = new AbortController();
     const broken = (cause: BrokenExchange["stopped"], error?: unknown): BrokenExchange => {
       const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
       return new BrokenExchange(
@@ -105,6 +107,7 @@ export function begin(sending: Sending): Promise<Begun> {
       reject(error);
       // Not waited for: under Deno some requests that are destroyed never report it.
       request?.destroy();
+      givenUp.abort();
     };
     // Referenced on purpose: a process whose only work is an idle socket may otherwise end early.
     const timer = setTimeout(() => fail(broken("timeout")), sending.timeoutMs);
@@ -114,7 +117,7 @@ export function begin(sending: Sending): Promise<Begun> {
 
     const { url } = sending;
     try {
-      request = (url.protocol === "http:" ? http : https).request({
+      const options: SecureRequestOptions = {
         // An IPv6 address stands in brackets in a URL only.
         host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
         port: url.port === "" ? (url.protocol === "http:" ? 80 : 443) : Number(url.port),
@@ -123,7 +126,9 @@ export function begin(sending: Sending): Promise<Begun> {
         headers: sending.headers,
         agent: sending.agent,
         ...sending.tls,
-      });
+        givenUp: givenUp.signal,
+      };
+      request = (url.protocol === "http:" ? http : https).request(options);
     } catch (error) {
       // Options that make no sense, such as a key that is no key.
       return fail(broken("network", error));

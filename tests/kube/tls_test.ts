@@ -117,3 +117,12 @@ for (
     assertStringIncludes(error.message, said);
   });
 }
+
+Deno.test("a client key that is no key is told, whatever it is that notices", async () => {
+  await using server = await secure();
+  const key = "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----\n";
+  const tls = { ca: authority.certificate, cert: ours.certificate, key };
+  using client = clientOf(server, {}, trusting(tls));
+  assertStringIncludes((await failure(client.request({ target: SECRET }))).message, "TLS with 127");
+  assertEquals(server.asked.length, 0);
+});
