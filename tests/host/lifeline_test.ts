@@ -1,9 +1,12 @@
 import { readlinkSync } from "node:fs";
+import { open, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import process from "node:process";
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { LifelineError, lifelineSupported, startLifeline } from "../../lib/host/lifeline.ts";
-import { allProcesses, processAlive, processStatus } from "../../lib/host/processes.ts";
-import { dead, fixture, newGrant, start } from "./fixtures/start.ts";
+import { processAlive } from "../../lib/host/processes.ts";
+import { folder } from "./fixtures/folder.ts";
+import { dead, fixture, newGrant, start, within } from "./fixtures/start.ts";
 import type { Talker } from "./fixtures/start.ts";
 
 const onLinux = { ignore: process.platform !== "linux" };
@@ -18,12 +21,12 @@ wait; wait; wait
 `;
 
 function startHolder(
-  { forMs = 0, everyMs = 0, tell = true, work = STUBBORN, grant = newGrant() } = {},
+  { forMs = 0, everyMs = 0, tell = true, work = STUBBORN, env = {} } = {},
 ): Talker {
   const words = tell ? [] : ["-"];
   return start(
     fixture("holder.ts", String(forMs), String(everyMs), ...words, "/bin/sh", "-c", work),
-    { TEST_GRANT: grant },
+    { TEST_GRANT: newGrant(), ...env },
   );
 }
 
@@ -40,13 +43,6 @@ async function msUntilDead(holder: Talker, pids: number[] = []): Promise<number>
   const from = performance.now();
   await Promise.all([holder.closed(), ...pids.map(dead)]);
   return performance.now() - from;
-}
-
-function childrenOf(parent: number): number[] {
-  return allProcesses().filter((pid) => {
-    const status = processStatus(pid);
-    return status !== null && status.parent === parent && !status.zombie;
-  });
 }
 
 Deno.test(
@@ -136,18 +132,21 @@ Deno.test(
   "a new lifeline knows the time of a holder that was stopped while it came up",
   onLinux,
   async () => {
+    using here = folder();
+    const gate = join(here.path, "gate");
+    assertEquals((await new Deno.Command("mkfifo", { args: [gate] }).output()).code, 0);
     const forMs = 3000;
-    const holder = startHolder({ forMs });
+    const holder = startHolder({ forMs, env: { TEST_GATE: gate } });
+    // A pipe is open for writing once somebody reads it: the lifeline is there, and not up yet.
+    await within("a lifeline", writeFile(gate, ""));
     const pids = await stubbornWork(holder);
     await holder.says("command");
     const first = await holder.pidOf("lifeline");
     const from = performance.now();
     process.kill(first, "SIGKILL");
-    // The new one is there as a process, and not up yet.
-    while (!childrenOf(holder.pid).some((pid) => pid > 0 && pid !== first && !pids.includes(pid))) {
-      await new Promise((resolve) => setTimeout(resolve, 0));
-    }
+    const second = await within("a new lifeline", open(gate, "w"));
     holder.kill("SIGSTOP");
+    await second.close();
     await Promise.all(pids.map(dead));
     assert(performance.now() - from < forMs + 1000);
     assertEquals(holder.said.filter((line) => line.startsWith("lifeline replaced")), []);
