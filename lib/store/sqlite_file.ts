@@ -166,7 +166,7 @@ export class SqliteFile {
   }
 
   #open(): Connection {
-    fs.mkdirSync(path.dirname(this.path), { recursive: true, mode: 0o700 });
+    makeFolder(path.dirname(this.path));
     createPrivately(this.path);
     const inode = this.#inode();
     const database = new (loadSqlite().DatabaseSync)(this.path);
@@ -252,6 +252,23 @@ function newestRevision(connection: Connection): string {
   return String(row?.revision);
 }
 
+/** Makes a folder for this user only, with those above it. Node's own `recursive` never ends in a place such as /proc. */
+function makeFolder(folder: string): void {
+  if (fs.existsSync(folder)) return;
+  const above = path.dirname(folder);
+  if (above !== folder) makeFolder(above);
+  try {
+    fs.mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if (!exists(error)) throw error;
+  }
+}
+
+/** Whether somebody else has made it meanwhile. */
+function exists(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EEXIST";
+}
+
 /** Makes an empty file that only its owner may read, unless there is one. SQLite gives `-wal` and `-shm` the same rights. */
 function createPrivately(file: string): void {
   try {
@@ -259,6 +276,6 @@ function createPrivately(file: string): void {
     // belong to the process, https://sqlite.org/howtocorrupt.html, 2.2).
     fs.closeSync(fs.openSync(file, "ax", 0o600));
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    if (!exists(error)) throw error;
   }
 }

@@ -82,6 +82,16 @@ for (
   });
 }
 
+for (const command of [["acquire", "a"], ["run", "a", "--", "true"]]) {
+  Deno.test(`${command[0]} refuses a lock database in a place where nothing can be made`, async () => {
+    await using sandbox = await Sandbox.create();
+    const env = { K8S_LOCK_LOCAL_PATH: "/proc/k8s-lock/deep/locks.db" };
+    const { code, stdout, stderr } = await sandbox.run(command, { env });
+    assertEquals([code, stdout], [15, ""], stderr);
+    assertStringIncludes(stderr, "the lock database /proc/k8s-lock/deep/locks.db cannot be opened");
+  });
+}
+
 Deno.test("a state folder that others may write in is not used", async () => {
   await using sandbox = await Sandbox.create();
   await sandbox.run(["acquire", "b", "--no-renew"]);
