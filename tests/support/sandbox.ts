@@ -245,6 +245,8 @@ export function argumentsOf(pid: number): string {
 
 /** Sends a signal; one that is gone is passed over. */
 export function kill(pid: number, signal: NodeJS.Signals): void {
+  // It would be the group of the tests themselves.
+  if (pid === 0) throw new Error(`there is no process to send ${signal} to`);
   try {
     process.kill(pid, signal);
   } catch {
