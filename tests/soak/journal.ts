@@ -18,12 +18,14 @@ export interface Overlap {
   readonly seconds: number;
 }
 
-interface Span {
+/** A piece of work. The times are those of the lines, in seconds. */
+export interface Span {
   readonly grant: string;
   readonly token: number;
   readonly job: string;
   readonly begunAt: number;
-  ended: boolean;
+  /** Null: it goes on, or was killed. */
+  endedAt: number | null;
 }
 
 /** Reads a journal while it is written. */
@@ -50,7 +52,12 @@ export class Journal {
 
   /** How many of them ended by themselves. */
   get ended(): number {
-    return [...this.#spans.values()].filter(({ ended }) => ended).length;
+    return this.order.filter(({ endedAt }) => endedAt !== null).length;
+  }
+
+  /** Every piece of work, in the order in which they began. */
+  get order(): readonly Readonly<Span>[] {
+    return [...this.#spans.values()];
   }
 
   /** How many lines were looked at. */
@@ -96,11 +103,11 @@ export class Journal {
       if (known !== undefined) {
         return this.#wrong(`${job} begins with the grant of ${known.job} once more`);
       }
-      return this.#begin({ grant, token: Number(token), job, begunAt: Number(at), ended: false });
+      return this.#begin({ grant, token: Number(token), job, begunAt: Number(at), endedAt: null });
     }
     if (known === undefined) return this.#wrong(`${job} works without having begun`);
-    if (known.ended) return this.#wrong(`${job} works on after its end`);
-    known.ended = what === "end";
+    if (known.endedAt !== null) return this.#wrong(`${job} works on after its end`);
+    if (what === "end") known.endedAt = Number(at);
     if (known === this.#last || this.#last === undefined) return;
     const { grant: newer, job: newerJob, begunAt } = this.#last;
     const seconds = Number(at) - begunAt;

@@ -87,8 +87,9 @@ export class LockOutside implements Disposable {
   }
 
   /** Resolves once so many tickets stand. */
-  async queued(count: number): Promise<void> {
-    await this.#until(`${count} tickets`, () => this.#standing.size === count || undefined);
+  async queued(count: number, limitMs?: number): Promise<void> {
+    const are = () => this.#standing.size === count || undefined;
+    await this.#until(`${count} tickets`, are, limitMs);
   }
 
   /** Resolves once the record is deleted. */
@@ -123,7 +124,7 @@ export class LockOutside implements Disposable {
     this.tickets.push({ grant, holder, revision: resourceVersion });
   }
 
-  #until<T>(what: string, look: () => T | undefined): Promise<T> {
+  #until<T>(what: string, look: () => T | undefined, limitMs?: number): Promise<T> {
     const found = new Promise<T>((resolve) => {
       const check = () => {
         const seen = look();
@@ -137,7 +138,7 @@ export class LockOutside implements Disposable {
     return within(found, () => {
       const last = JSON.stringify(this.record);
       return `${what} in ${this.object}; ${this.#standing.size} wait; last: ${last}`;
-    });
+    }, limitMs);
   }
 
   #changed(): void {
