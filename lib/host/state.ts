@@ -19,6 +19,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { parseJson } from "../lock/json.ts";
 import { array, Damaged, flatten, integer, nullable, object, oneOf, text } from "../lock/parse.ts";
 import type { Extra, Reader } from "../lock/parse.ts";
 import { errorCode } from "./processes.ts";
@@ -141,7 +142,7 @@ const readFields: Reader<LockState> = object<LockState>({
 function parseState(source: string): LockState {
   let value: unknown;
   try {
-    value = JSON.parse(source);
+    value = parseJson(source);
   } catch {
     throw new Damaged("damaged", source === "" ? "it is empty" : "it is not JSON, or cut short");
   }

@@ -18,6 +18,7 @@ import {
   text,
 } from "./parse.ts";
 import type { Identity } from "./identity.ts";
+import { parseJson } from "./json.ts";
 import type { Extra, Reader } from "./parse.ts";
 
 export type { Identity } from "./identity.ts";
@@ -362,7 +363,7 @@ const readTicket = object<Ticket>({
 function versioned(stored: string, place: string, newest: number): unknown {
   let value: unknown;
   try {
-    value = JSON.parse(stored);
+    value = parseJson(stored);
   } catch {
     throw new Damaged("damaged", `${place} is not JSON`);
   }

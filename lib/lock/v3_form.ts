@@ -3,6 +3,7 @@
  * it. For the lock both are one text.
  */
 import { UNKNOWN_IDENTITY } from "./identity.ts";
+import { parseJson } from "./json.ts";
 import { emptyRecord, encodeRecord } from "./record.ts";
 
 /**
@@ -20,7 +21,7 @@ export function joined(lock: string | undefined, nextBuild: string): string {
     return JSON.stringify({ ...JSON.parse(empty), next_build: number });
   }
   try {
-    const fields: unknown = JSON.parse(lock);
+    const fields = parseJson(lock);
     if (typeof fields !== "object" || fields === null || Array.isArray(fields)) return lock;
     return JSON.stringify({ ...fields, next_build: number });
   } catch {
@@ -32,7 +33,7 @@ export function joined(lock: string | undefined, nextBuild: string): string {
 export function parted(text: string): { readonly lock: string; readonly nextBuild: string | null } {
   // Most are in today's form.
   if (!text.includes('"next_build"')) return { lock: text, nextBuild: null };
-  const { next_build: number, ...fields }: Record<string, unknown> = JSON.parse(text);
+  const { next_build: number, ...fields } = parseJson(text) as Record<string, unknown>;
   return typeof number === "number"
     ? { lock: JSON.stringify(fields), nextBuild: String(number) }
     : { lock: text, nextBuild: null };

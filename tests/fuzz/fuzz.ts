@@ -101,6 +101,48 @@ export function hurtText(valid: string): fc.Arbitrary<string> {
   );
 }
 
+/** Numbers that become others where they are taken for a double, and those that look odd. */
+const NUMBERS = [
+  "1e999",
+  "-1e999",
+  "1e-999",
+  "-0",
+  "1E2",
+  "9007199254740993",
+  "0.10000000000000000555",
+  `1${"0".repeat(400)}1`,
+];
+
+/** A JSON text with another number in the place of one of its own, or itself where it has none. */
+export function oddNumber(valid: string): fc.Arbitrary<string> {
+  // It may be in a text: that is no worse.
+  const found = [...valid.matchAll(/(?<=[:,[])-?\d[\d.e+-]*(?=[,}\]])/gi)];
+  if (found.length === 0) return fc.constant(valid);
+  return fc.tuple(fc.constantFrom(...found), fc.constantFrom(...NUMBERS)).map(
+    ([{ 0: { length }, index }, number]) =>
+      valid.slice(0, index) + number + valid.slice(index + length),
+  );
+}
+
+/** What a JSON text says, to the last digit; the order of fields apart, as for `assertEquals`. */
+export function exactly(text: string): unknown {
+  const revive = (_name: string, value: unknown, { source }: { source: string }) =>
+    typeof value === "number" ? { number: digitsOf(source) } : value;
+  return (JSON as unknown as { parse(text: string, by: typeof revive): unknown })
+    .parse(text, revive);
+}
+
+/** A fraction in lowest powers of ten, as one text: not by way of a double. */
+function digitsOf(number: string): string {
+  const [mantissa = "", exponent = "0"] = number.toLowerCase().split("e");
+  const [whole = "", fraction = ""] = mantissa.split(".");
+  let value = BigInt(whole + fraction);
+  if (value === 0n) return "0";
+  let power = Number(exponent) - fraction.length;
+  for (; value % 10n === 0n; value /= 10n) power++;
+  return `${value} e${power}`;
+}
+
 /** A valid JSON text, hurt as a value or as a text; or any text at all. */
 export function hurtJson(valid: string): fc.Arbitrary<string> {
   return fc.oneof(
@@ -109,6 +151,7 @@ export function hurtJson(valid: string): fc.Arbitrary<string> {
       arbitrary: mutated(JSON.parse(valid)).map((value) => JSON.stringify(value) ?? ""),
     },
     { weight: 3, arbitrary: hurtText(valid) },
+    { weight: 1, arbitrary: oddNumber(valid) },
     { weight: 1, arbitrary: anyText },
   );
 }

@@ -5,7 +5,7 @@ import { Damaged } from "../../lib/lock/parse.ts";
 import { encodeRecord, encodeTicket, parseRecord, parseTicket } from "../../lib/lock/record.ts";
 import { lockRecord, ticket, v3Record } from "../lock/arbitraries.ts";
 import { MemoryCore, memoryStores } from "../../lib/store/memory_store.ts";
-import { assertSayable, fuzz, fuzzSideBySide, hurtJson } from "./fuzz.ts";
+import { assertSayable, exactly, fuzz, fuzzSideBySide, hurtJson } from "./fuzz.ts";
 import { type Living, living } from "./living.ts";
 
 const OBJECT = "k8s-lock-deploy";
@@ -23,20 +23,25 @@ function read<T>(parse: (stored: string) => T, stored: string): T | null {
   }
 }
 
+const exact = (text: string) => exactly(text) as Record<string, unknown>;
+
 Deno.test("whatever stands where a record belongs is read or refused in a sentence, and what is read is written back as it was", () =>
   fuzz(hurtRecord, 800, (stored) => {
     const record = read(parseRecord, stored);
     if (record === null) return;
     const again = encodeRecord(record);
-    assertEquals(parseRecord(again), record);
     assertEquals(encodeRecord(parseRecord(again)), again);
+    // The format is that of what stands in it.
+    assertEquals({ ...exact(again), version: 0 }, { ...exact(stored), version: 0 });
   }));
 
 Deno.test("whatever stands where a ticket belongs is read or refused in a sentence, and what is read is written back as it was", () =>
   fuzz(hurtTicket, 1500, (stored) => {
     const found = read(parseTicket, stored);
     if (found === null) return;
-    assertEquals(parseTicket(encodeTicket(found)), found);
+    const again = encodeTicket(found);
+    assertEquals(encodeTicket(parseTicket(again)), again);
+    assertEquals(exact(again), exact(stored));
   }));
 
 interface Scene extends Disposable {
