@@ -2,7 +2,7 @@
 import type { Expiry } from "../../lib/lock/rules.ts";
 import { layAmbushes } from "./ambush.ts";
 import { jobOf } from "./jobs.ts";
-import { MISFORTUNES, storeAway } from "./misfortunes.ts";
+import { befalls, MISFORTUNES, storeAway } from "./misfortunes.ts";
 import type { ClientFault } from "./misfortunes.ts";
 import { NO_FAULTS, someFaults } from "./network.ts";
 import { PEOPLES_ACTS } from "./people.ts";
@@ -25,7 +25,7 @@ export function chaos(world: World): void {
   world.network.faults = chance.happens(0.1) ? NO_FAULTS : faults;
   // A record that is missing is made by whoever comes first; one with a capacity somebody made before.
   const capacity = 1 + chance.below(3);
-  if (chance.happens(0.3) && world.mishaps.allows("the lock", `made before, for ${capacity}`)) {
+  if (chance.happens(0.4) && world.mishaps.allows("the lock", `made before, for ${capacity}`)) {
     world.makeRecord(capacity);
   }
   startClients(world, chance);
@@ -97,9 +97,7 @@ function startClient(world: World, name: string, chance: Chance, kinds: Kinds): 
   const suffers = (probability: number, within: number, fault: ClientFault) => {
     if (!chance.happens(probability)) return;
     const misfortune = MISFORTUNES[fault](chance);
-    time.after(chance.between(0, within), () => {
-      if (!client.over && world.mishap(fault, name, client)) misfortune(client);
-    });
+    time.after(chance.between(0, within), () => befalls(client, fault, name, misfortune));
   };
   if (kinds.deaths) suffers(0.4, 40_000, "killed");
   if (kinds.deaths) suffers(0.4, 30_000, "paused");

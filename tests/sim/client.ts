@@ -10,6 +10,7 @@ import type { Fate as WireFate } from "./network.ts";
 import type { Fault } from "./mishaps.ts";
 import type { Chance } from "./random.ts";
 import type { Step } from "./steps.ts";
+import { seconds } from "./story.ts";
 import type { World } from "./world.ts";
 
 /** How a client differs from another. */
@@ -25,6 +26,18 @@ export interface Persona {
   readonly stubbornMs: number;
   /** A helper kills the work when this process cannot. */
   readonly lifeline: boolean;
+}
+
+/** A watch that a client has begun. */
+interface Watch {
+  /** Nothing more comes of it. */
+  readonly stop: () => void;
+  /** The store ends it. */
+  readonly broken: () => void;
+  /** What it brought last comes once more. */
+  readonly again: () => void;
+  /** It has brought something. */
+  readonly hasBrought: () => boolean;
 }
 
 /** How soon the lifeline has killed the work of a process that died, in true milliseconds. */
@@ -62,7 +75,7 @@ export class Client {
   #timer = 0;
   #workId = 0;
   #wallOffset: number;
-  #watch: { id: number; stop: () => void } | null = null;
+  #watch: Watch | null = null;
 
   constructor(readonly world: World, readonly persona: Persona) {
     this.#wallOffset = persona.wallOffsetMs;
@@ -112,6 +125,7 @@ export class Client {
   /** SIGSTOP for so long. */
   pause(ms: number): void {
     if (!this.alive || this.#pausedUntil !== null) return;
+    this.world.say(this.persona.name, `does nothing for ${seconds(ms)} s`);
     this.#pausedUntil = this.world.time.now + ms;
     this.world.time.after(ms, () => {
       this.#pausedUntil = null;
@@ -124,7 +138,6 @@ export class Client {
   /** Its machine sleeps for so long: nothing of it runs, and its monotonic clock stands still. */
   sleep(ms: number): void {
     if (!this.alive || this.#pausedUntil !== null) return;
-    this.world.say(this.persona.name, `sleeps for ${Math.round(ms)} ms`);
     this.#asleepSince = this.world.time.now;
     this.sleptAtWork = true;
     this.pause(ms);
@@ -147,6 +160,22 @@ export class Client {
   /** Somebody sets the wall clock. */
   setWall(byMs: number): void {
     this.#wallOffset += byMs;
+  }
+
+  /** Whether it watches, as far as it knows. */
+  get watches(): boolean {
+    return this.alive && this.#watch !== null && this.state.watch.open;
+  }
+
+  /** Whether its watch has brought something. */
+  get hasNews(): boolean {
+    return this.watches && (this.#watch?.hasBrought() ?? false);
+  }
+
+  /** Its watch breaks, falls silent, or brings once more what it brought last. */
+  spoilWatch(how: "broken" | "silent" | "again"): void {
+    if (how === "silent") this.#watch?.stop();
+    else this.#watch?.[how]();
   }
 
   /** Something happens to the process, now or when it runs again. */
@@ -249,23 +278,29 @@ export class Client {
       world.time.after(delay, () => isOver || this.happen(happening));
     const strikes = (probability: number, fault: Fault) =>
       chance.happens(probability) && mishaps.strikes(fault, `${name} event ${events}`, this);
+    let last: Happening | null = null;
+    const broken = () => {
+      isOpen = false;
+      unsubscribe();
+      deliver({ kind: "watch_ended", id, failure: null }, chance.between(0, 50));
+    };
+    const again = () => last !== null && deliver(last, chance.between(1, 5000));
+    const hasBrought = () => last !== null;
     const report = (record: StoredRecord | null) => {
       if (!isOpen || isOver || network.down) return;
       events++;
       const { faults } = network;
       if (strikes(faults.watchSilent, "watch silent")) return stop();
-      if (strikes(faults.watchBroken, "watch broken")) {
-        deliver({ kind: "watch_ended", id, failure: null }, chance.between(0, 50));
-        return;
-      }
+      if (strikes(faults.watchBroken, "watch broken")) return broken();
       const event: Happening = { kind: "watched", id, record };
+      last = event;
       deliver(event, chance.between(0.2, 3));
       if (strikes(faults.eventLate, "event late")) deliver(event, chance.between(1, 5000));
     };
     const unsubscribe = world.core.subscribe((change) => {
       if (change.kind === "record") report(change.record);
     });
-    this.#watch = { id, stop };
+    this.#watch = { stop, broken, again, hasBrought };
     const open = () => {
       if (isOver) return;
       if (network.down) {

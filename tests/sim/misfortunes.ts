@@ -7,8 +7,31 @@ import type { World } from "./world.ts";
 /** Of all faults, those of one client. */
 export type ClientFault = Extract<
   Fault,
-  "killed" | "paused" | "asleep" | "signalled" | "wall clock set"
+  | "killed"
+  | "paused"
+  | "asleep"
+  | "signalled"
+  | "wall clock set"
+  | "watch broken"
+  | "watch silent"
+  | "event late"
 >;
+
+/** It happens to this client, if it can, and unless it is cut. */
+export function befalls(
+  client: Client,
+  fault: ClientFault,
+  where: string,
+  misfortune: (client: Client) => void,
+): void {
+  if (client.over || !canBefall(client, fault)) return;
+  if (client.world.mishap(fault, where, client)) misfortune(client);
+}
+
+function canBefall(client: Client, fault: ClientFault): boolean {
+  if (fault === "watch broken" || fault === "watch silent") return client.watches;
+  return fault !== "event late" || client.hasNews;
+}
 
 /** By fault: how it happens to a client, with whatever chance has to decide decided before. */
 export const MISFORTUNES: Readonly<
@@ -28,6 +51,9 @@ export const MISFORTUNES: Readonly<
     const ms = chance.between(-1e8, 1e8);
     return (client) => client.setWall(ms);
   },
+  "watch broken": () => (client) => client.spoilWatch("broken"),
+  "watch silent": () => (client) => client.spoilWatch("silent"),
+  "event late": () => (client) => client.spoilWatch("again"),
 };
 
 /** The store cannot be reached for so long. */

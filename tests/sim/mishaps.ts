@@ -13,6 +13,7 @@ export const FAULTS = [
   "failed",
   "failed, applied",
   "refused",
+  "overtaken",
   "store away",
   "stale list",
   "watch broken",
@@ -40,6 +41,8 @@ export interface Mishap {
   /** The same whenever the same seed is run: `where: what`. */
   readonly id: string;
   readonly where: string;
+  /** Whom it befalls: the client, or (a request, the lock) `where` once more. */
+  readonly whom: string;
   /** Null: nothing is wrong, it is only a way to be. */
   readonly fault: Fault | null;
   /** True time, in milliseconds. */
@@ -72,7 +75,8 @@ export class Mishaps {
     const id = `${where}: ${fault}`;
     if (this.isOver) return false;
     if (this.only !== null && !this.only.has(id)) return false;
-    this.#add({ id, where, fault, at: this.now() });
+    const whom = typeof meets === "string" ? where : meets.persona.name;
+    this.#add({ id, where, whom, fault, at: this.now() });
     if (meets === "everybody") {
       for (const client of this.clients) if (!client.over) this.meet(fault, client.step);
     } else if (typeof meets !== "string") this.meet(fault, meets.step);
@@ -84,7 +88,7 @@ export class Mishaps {
   allows(who: string, what: string): boolean {
     const id = `${who}: ${what}`;
     if (this.only !== null && !this.only.has(id)) return false;
-    this.#add({ id, where: who, fault: null, at: this.now() });
+    this.#add({ id, where: who, whom: who, fault: null, at: this.now() });
     return true;
   }
 

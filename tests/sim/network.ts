@@ -98,6 +98,33 @@ export type Fate =
   /** Carried out at once and answered after so long. */
   | { readonly answerAfterMs: number };
 
+/** Of all faults, those of one request. */
+export type RequestFault = Extract<
+  Fault,
+  | "lost"
+  | "unanswered"
+  | "late"
+  | "twice"
+  | "slow"
+  | "throttled"
+  | "failed"
+  | "failed, applied"
+  | "refused"
+>;
+
+/** By fault: what becomes of a request that meets it. */
+export const FATES: Readonly<Record<RequestFault, (chance: Chance) => Fate>> = {
+  lost: () => "lost",
+  unanswered: () => "unanswered",
+  late: (chance) => ({ lateMs: chance.between(100, 40_000) }),
+  twice: () => "twice",
+  slow: (chance) => ({ answerAfterMs: chance.between(100, 8_000) }),
+  throttled: () => "throttled",
+  failed: () => "failed",
+  "failed, applied": () => "failed_applied",
+  refused: () => "refused",
+};
+
 /** A request as it was seen on the wire. */
 export interface Sent {
   readonly at: number;
@@ -281,18 +308,19 @@ export class Network {
   /** What becomes of the request called `name`, of that step, where nobody decides it. */
   chanceFate({ name, step }: Pick<Sent, "name" | "step">, chance: Chance): Fate | null {
     const { faults } = this;
-    const strikes = (probability: number, fault: Fault) =>
-      chance.happens(probability) && this.mishaps.strikes(fault, name, step);
-    if (strikes(faults.lost, "lost")) return "lost";
-    if (strikes(faults.throttled, "throttled")) return "throttled";
-    if (strikes(faults.failed / 2, "failed")) return "failed";
-    if (strikes(faults.failed / 2, "failed, applied")) return "failed_applied";
-    if (strikes(faults.refused, "refused")) return "refused";
-    if (strikes(faults.late, "late")) return { lateMs: chance.between(100, 40_000) };
-    if (strikes(faults.unanswered, "unanswered")) return "unanswered";
-    if (strikes(faults.twice, "twice")) return "twice";
-    if (strikes(faults.slow, "slow")) return { answerAfterMs: chance.between(100, 8_000) };
-    return null;
+    const strikes = (probability: number, fault: RequestFault) =>
+      chance.happens(probability) && this.mishaps.strikes(fault, name, step)
+        ? FATES[fault](chance)
+        : null;
+    return strikes(faults.lost, "lost") ??
+      strikes(faults.throttled, "throttled") ??
+      strikes(faults.failed / 2, "failed") ??
+      strikes(faults.failed / 2, "failed, applied") ??
+      strikes(faults.refused, "refused") ??
+      strikes(faults.late, "late") ??
+      strikes(faults.unanswered, "unanswered") ??
+      strikes(faults.twice, "twice") ??
+      strikes(faults.slow, "slow");
   }
 
   /** The tickets as they stand, or stood at any time since this sender saw them last, but no longer ago than a store may be behind. */
@@ -348,6 +376,7 @@ export class Network {
       }
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
+      this.mishaps.meet("overtaken", sent.step);
       return { failure: { kind: error.kind, message: error.message } };
     } finally {
       this.landing = null;

@@ -10,6 +10,7 @@ import type { World } from "./world.ts";
 
 /** A person deletes the record. */
 export function deleteRecord(world: World, where = "a person"): void {
+  if (world.core.readRecord(OBJECT) === null) return;
   if (!world.mishap("record deleted", where, "everybody")) return;
   world.say("person", "deletes the record");
   world.core.deleteRecord(OBJECT);
@@ -69,14 +70,27 @@ function breakHold(world: World, how: "now" | "in order", grant: string): void {
 }
 
 /** What a person may do on an occasion. */
-export const PEOPLES_ACTS: readonly ((world: World, where: string) => void)[] = [
-  deleteRecord,
-  deleteTicket,
-  touchTicket,
+type PeoplesAct = (world: World, where: string) => void;
+
+/** What a person can do to a lock that is held. */
+const ON_A_HOLD: readonly PeoplesAct[] = [
   (world, where) => breakLock(world, "now", undefined, where),
   (world, where) => breakLock(world, "in order", undefined, where),
-  dropWaiter,
 ];
+
+/** What a person can do where somebody waits. */
+const ON_A_TICKET: readonly PeoplesAct[] = [deleteTicket, touchTicket, dropWaiter];
+
+/** What a person may do on an occasion that nobody knows yet. */
+export const PEOPLES_ACTS: readonly PeoplesAct[] = [deleteRecord, ...ON_A_HOLD, ...ON_A_TICKET];
+
+/** What a person can do just now, beside deleting the record. What takes a hold stands here twice, as there seldom is one. */
+export function actsAtHand(world: World): readonly PeoplesAct[] {
+  return [
+    ...(world.referee.known?.holders.length ?? 0) > 0 ? [...ON_A_HOLD, ...ON_A_HOLD] : [],
+    ...world.core.listTickets(OBJECT).length > 0 ? ON_A_TICKET : [],
+  ];
+}
 
 /** From now on a person breaks what nobody else may take off: a holder with `never` that is not at work any more. */
 export function breakTheForgotten(world: World): void {

@@ -9,7 +9,7 @@ import type { StoredRecord, StoredTicket } from "../../lib/lock/store.ts";
 import type { Client } from "./client.ts";
 import { OBJECT } from "./network.ts";
 import type { Sent } from "./network.ts";
-import { change } from "./story.ts";
+import { change, seconds } from "./story.ts";
 import type { World } from "./world.ts";
 
 /** A promise that was broken. */
@@ -39,6 +39,9 @@ function exclude(a: Work, b: Work): boolean {
 
 /** So many requests of one client in a second, deletions aside, are more than any situation needs. */
 const MOST_A_SECOND = 60;
+
+/** A write that took longer is told to be late. */
+const LATE_MS = 500;
 
 /** Watches every record that is written and all work that begins. */
 export class Referee {
@@ -85,8 +88,11 @@ export class Referee {
     this.known = record;
     if (record === null) return this.world.say("store", "the record is gone");
     if (this.world.listens) {
-      const by = this.world.network.landing?.sender ?? "somebody";
-      this.world.say(by, change(before, record, this.world.named));
+      const { landing } = this.world.network;
+      const agoMs = this.world.time.now - (landing?.at ?? this.world.time.now);
+      const late = agoMs > LATE_MS ? ` (sent ${seconds(agoMs)} s ago)` : "";
+      const what = change(before, record, this.world.named);
+      this.world.say(landing?.sender ?? "somebody", `${what}${late}`);
     }
     const { holders, turn, capacity, last_token } = record;
     const exclusive = holders.filter(({ mode }) => mode === "exclusive").length;

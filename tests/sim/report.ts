@@ -19,8 +19,8 @@ export function report(run: Run, failure: string, patience: Patience): string {
   const lines = [
     `seed ${run.seed}: ${small.failure}`,
     "",
-    `${clients.length} clients (${clients.join(", ")}) and ${wrong(happened).length} mishaps are ` +
-    `enough for that; ${small.tried} smaller runs were tried.`,
+    `Enough for that: clients ${clients.length} (${clients.join(", ")}), mishaps ` +
+    `${wrong(happened).length} (${small.tried} smaller runs were tried).`,
     ...peculiarities(happened),
     ...wrong(happened).map((mishap) => `  - ${sentence(mishap)}`),
     "",

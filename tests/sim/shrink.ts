@@ -84,7 +84,7 @@ class Search {
     const { world } = ended({ ...this.run, cut: this.cut });
     let [least, most] = [0, Math.min(this.cut.calmAt, world.time.now)];
     for (let i = 0; i < 8; i++) {
-      const calmAt = (least + most) / 2;
+      const calmAt = Math.ceil((least + most) / 2);
       if (this.#keeps({ ...this.cut, calmAt })) most = calmAt;
       else least = calmAt;
     }

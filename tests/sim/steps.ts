@@ -28,7 +28,8 @@ export type Step = typeof STEPS[number];
 /**
  * The step that a request belongs to, which a client in `state` has under way as `id`.
  *
- * A write of the record that does several things at once belongs to the rarest of them: who removes a silent holder settles as well.
+ * A write of the record that does several things at once belongs to the rarest of them: who removes a silent holder settles as well. A
+ * ticket that its waiter puts back in its place counts as made.
  */
 export function stepOf(request: Request, id: number, state: State): Step {
   switch (request.kind) {
@@ -44,7 +45,9 @@ export function stepOf(request: Request, id: number, state: State): Step {
     case "create_ticket":
       return "create ticket";
     case "patch_ticket":
-      return "answer the roll";
+      return request.ticket.answered === state.ticket?.ticket.answered
+        ? "create ticket"
+        : "answer the roll";
     case "delete_tickets":
       if (state.clearing?.id === id) return "clear away";
       return state.phase === "giving_up" ? "cancel" : "close the roll";

@@ -24,6 +24,7 @@ const SENTENCES: Readonly<Record<Fault, string>> = {
   failed: "is answered 500, and not carried out",
   "failed, applied": "is answered 500, and carried out",
   refused: "is answered 403",
+  overtaken: "is answered 409 or 404: somebody else was first",
   "store away": "the store cannot be reached",
   "stale list": "shows the tickets as they stood a moment ago",
   "watch broken": "breaks the watch",
@@ -44,10 +45,11 @@ const SENTENCES: Readonly<Record<Fault, string>> = {
 };
 
 /** A mishap as a sentence: `c1 claim 2 never arrives`. */
-export function sentence({ id, fault, where }: Mishap): string {
+export function sentence({ id, fault, where, whom }: Mishap): string {
   if (fault === null) return id;
-  const colon = fault === "store away" || /^(record|ticket|broken|waiter)/.test(fault);
-  return `${where}${colon ? ":" : ""} ${SENTENCES[fault]}`;
+  const isOfAll = fault === "store away" || /^(record|ticket|broken|waiter)/.test(fault);
+  const told = `${whom}${isOfAll ? ":" : ""} ${SENTENCES[fault]}`;
+  return where.startsWith(whom) ? told : `${told} (${where})`;
 }
 
 /** The difference between two states of a record, in words. `named`: whose grant that is. */

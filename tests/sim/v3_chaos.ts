@@ -1,6 +1,6 @@
 /** One run of jobs of both versions on one record in version 3's form, with everything going wrong at random. */
 import type { Client } from "./client.ts";
-import { MISFORTUNES } from "./misfortunes.ts";
+import { befalls, MISFORTUNES } from "./misfortunes.ts";
 import type { ClientFault } from "./misfortunes.ts";
 import { NO_FAULTS, OBJECT, someFaults } from "./network.ts";
 import { deleteTicket, touchTicket } from "./people.ts";
@@ -135,9 +135,7 @@ function startRun(
     const suffers = (probability: number, fault: ClientFault) => {
       const misfortune = MISFORTUNES[fault](own);
       if (!dangers || !own.happens(probability)) return;
-      time.after(own.between(0, 40_000), () => {
-        if (!client.over && world.mishap(fault, name, client)) misfortune(client);
-      });
+      time.after(own.between(0, 40_000), () => befalls(client, fault, name, misfortune));
     };
     suffers(0.25, "killed");
     suffers(0.25, "paused");
