@@ -15,6 +15,7 @@ import { IDLE_PATIENCE_MS, TURN_PATIENCE_MS } from "./driver.ts";
 import type { Answer, Flight } from "./driver.ts";
 import { noteHole } from "./hole.ts";
 import { removal } from "./expiry.ts";
+import { FAR_BACK } from "./learn.ts";
 import { mend } from "./mend.ts";
 import type { Helper } from "./mend.ts";
 import { fitsBeside, hasRoom, holderOf, modesHeld, waiting } from "./queue.ts";
@@ -22,7 +23,10 @@ import type { Queued } from "./queue.ts";
 import type { LockRecord } from "./record.ts";
 import type { StoredRecord } from "./store.ts";
 
-/** A place further back adds so much to the longest random wait before helping, up to a limit. */
+/**
+ * A place further back adds so much to the longest random wait before helping, up to a limit; half of that is waited in any case, so that those
+ * near the head, if they live, are done before a thousand others list all tickets as well.
+ */
 const HELP_SPREAD_MS = { place: 25, most: 2500 };
 
 /** True while it leaves a new record alone, because the one it knew was deleted. */
@@ -51,7 +55,7 @@ export function decideHelp(d: Draft, record: LockRecord): boolean {
   }
   const next = d.position <= 1 || reason === "settle";
   const most = Math.min(HELP_SPREAD_MS.most, HELP_SPREAD_MS.place * d.position);
-  d.helpAt ??= next ? d.now : d.now + random(d) * most;
+  d.helpAt ??= next ? d.now : d.now + (1 + random(d)) / 2 * most;
   if (!due(d, d.helpAt)) return false;
   d.helpAt = null;
   ask(d, reason === "room" ? { kind: "list", when: "now" } : { kind: "survey" }, { kind: "help" });
@@ -63,7 +67,9 @@ function reasonToHelp(d: Draft, record: LockRecord): "settle" | "room" | "look" 
   if (hasRoom(record) && d.settledFor !== signature(record)) return "room";
   let look = false;
   for (const { grant, since } of d.sight.turns) {
-    const checked = record.roll_call.open && d.turnsChecked.includes(grant);
+    // Whether its ticket is gone, and a settle can do without the end of the call, is for those near the head to look after.
+    const checked = record.roll_call.open &&
+      (d.turnsChecked.includes(grant) || d.position > FAR_BACK);
     if (grant !== d.grant && !checked && due(d, since + TURN_PATIENCE_MS)) look = true;
   }
   for (const seen of d.sight.holders) {

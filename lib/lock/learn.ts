@@ -26,7 +26,7 @@ import type { StoredRecord, StoredTicket } from "./store.ts";
 const READ_EVERY_MS = { head: 15_000, back: 60_000, poll: 1_000 };
 
 /** From this position on a waiter is far back. */
-const FAR_BACK = 16;
+export const FAR_BACK = 16;
 
 /** Without a watch, those further back than this read less often. */
 const POLL_HEAD = 128;

@@ -402,3 +402,24 @@ Deno.test("when the capacity grows those waiting take what is free by themselves
   untilItWorks(world, first, 3_000);
   assert(second.working === null);
 });
+
+Deno.test("of hundreds that wait only those near the head look after a turn that is not claimed", () => {
+  const world = calmWorld();
+  world.network.wayMs = 100;
+  const holder = holderOf(world, "holder");
+  const clients = Array.from({ length: 300 }, (_, i) => {
+    // Each sees those before it when it comes.
+    world.runFor(400);
+    return world.start(`c${i}`);
+  });
+  clients.slice(0, 2).forEach((client) => client.kill());
+  holder.signal();
+  const named = untilItIsOver(world, holder);
+  const next = clients[2];
+  assert(next !== undefined);
+  untilItWorks(world, next);
+  const lists = world.network.sent.filter(({ at, request }) =>
+    at > named && request.kind === "list"
+  );
+  assertLess(lists.length, clients.length / 2);
+});
