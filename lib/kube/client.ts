@@ -123,7 +123,7 @@ export class KubeClient {
         deadline,
         signals,
         place.taken,
-        () => new BrokenExchange("timeout", "connecting", "", false, ""),
+        (stopped) => new BrokenExchange(stopped, "connecting", "", false, ""),
       );
       const sending = this.#sending(request, login, deadline, signals);
       try {
@@ -221,13 +221,10 @@ export class KubeClient {
     if (error instanceof KubeError) return error;
     if (error instanceof BrokenExchange) return failureOfNetwork(target, this.server, error);
     if (error instanceof LoginTimeout) {
-      return new KubeError(
-        "unknown",
-        `cannot ${target.verb} ${
-          nounOf(target)
-        }: the login (an exec plugin, a login server) did not come about in time.`,
-        { reason: "LoginTimeout" },
-      );
+      const why = this.#credentials.waitsFor();
+      return new KubeError("unknown", `cannot ${target.verb} ${nounOf(target)}: ${why}`, {
+        reason: "LoginTimeout",
+      });
     }
     throw error;
   }
@@ -265,17 +262,12 @@ function before<T>(
   deadline: number,
   signals: readonly AbortSignal[],
   promise: Promise<T>,
-  late: () => Error = () => new LoginTimeout(),
+  late: (stopped: "timeout" | "aborted") => Error = () => new LoginTimeout(),
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => done(() => reject(late())),
-      deadline - performance.now(),
-    );
-    const forget = whenAborted(
-      signals,
-      () => done(() => reject(new BrokenExchange("aborted", "connecting", "", false, ""))),
-    );
+    const end = (stopped: "timeout" | "aborted") => done(() => reject(late(stopped)));
+    const timer = setTimeout(() => end("timeout"), deadline - performance.now());
+    const forget = whenAborted(signals, () => end("aborted"));
     const done = (settle: () => void) => {
       clearTimeout(timer);
       forget();

@@ -82,6 +82,14 @@ export class ClusterLogin implements LoginSource {
     }
   }
 
+  /** The plugin, or the provider, by its name. */
+  waitsFor(): string | null {
+    if (this.#exec !== undefined) return this.#exec.waitsFor();
+    return this.#asksProvider()
+      ? `cannot log in by the ${this.#provider()}: it has not answered.`
+      : null;
+  }
+
   /** Ends a plugin under way. */
   close(): void {
     this.#exec?.close();
@@ -116,6 +124,10 @@ export class ClusterLogin implements LoginSource {
   /** Whether one of the library's legacy providers logs in (OIDC, GCP, Azure), which may ask others. */
   #asksProvider(): boolean {
     return this.#user.authProvider !== undefined && !this.#written["tokenFile"];
+  }
+
+  #provider(): string {
+    return `kubeconfig's auth-provider "${this.#user.authProvider.name}"`;
   }
 
   /** `options` with what the library adds. */
@@ -190,9 +202,7 @@ export class ClusterLogin implements LoginSource {
         `${this.#labelOf(field)}: the file of ${field}, ${file}, ${why}`,
       );
     }
-    const by = this.#asksProvider()
-      ? `kubeconfig's auth-provider "${this.#user.authProvider.name}"`
-      : this.#labels.user;
+    const by = this.#asksProvider() ? this.#provider() : this.#labels.user;
     const why = inOneLine(message, 200);
     return new KubeError("unknown", `cannot log in by the ${by}: ${why}.`, { reason: "Login" });
   }

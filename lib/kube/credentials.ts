@@ -29,6 +29,8 @@ export interface Obtained {
 export interface LoginSource {
   /** Reads files again, runs the plugin again. Rejects with a KubeError. */
   obtain(): Promise<Obtained>;
+  /** What {@link obtain} is waiting for, as a sentence; null when there is nothing to say. */
+  waitsFor?(): string | null;
   /** Stops what is under way (a plugin's process). */
   close(): void;
 }
@@ -69,6 +71,12 @@ export class Credentials {
     if (this.#current !== undefined && this.#current.login !== refused) return this.#current.login;
     const login = await this.#fetch();
     return login === refused ? null : login;
+  }
+
+  /** What a login that has not come about is waiting for, as a sentence. */
+  waitsFor(): string {
+    return this.#source.waitsFor?.() ??
+      "cannot log in to the cluster: where the login comes from (a login server, files) has not answered.";
   }
 
   /** Lets go of everything. */

@@ -74,6 +74,8 @@ export class ExecRunner {
   #plugin: ExecPlugin;
   #timeoutMs: number;
   #child: ChildProcess | undefined;
+  /** What the run under way has said so far. */
+  #stderr: readonly string[] = [];
   #closed = false;
 
   /** For `plugin`; a run that takes longer than `timeoutMs` is killed. */
@@ -88,6 +90,13 @@ export class ExecRunner {
     this.#child?.kill("SIGKILL");
   }
 
+  /** What is waited for while a run is under way, as a sentence; null when none is. */
+  waitsFor(): string | null {
+    return this.#child === undefined
+      ? null
+      : this.#sentence("has not ended", this.#stderr.join(""));
+  }
+
   /**
    * Runs the plugin, and puts its token or certificate into `options`. Resolves with the end of both in milliseconds since
    * 1970; undefined where the plugin names none: they are good until the server refuses them. Rejects with a
@@ -100,6 +109,7 @@ export class ExecRunner {
     const inside = library as unknown as Inside;
     const ended = Promise.withResolvers<string | null>();
     const stderr: string[] = [];
+    this.#stderr = stderr;
     inside.execFn = (command, args, given) => {
       try {
         return this.#child = this.#spawned(command, args, given, stderr, ended);
@@ -216,15 +226,14 @@ export class ExecRunner {
   }
 
   #failed(kind: "refused" | "unknown", why: string, said: string): KubeError {
+    return new KubeError(kind, this.#sentence(why, said), { reason: "ExecPlugin" });
+  }
+
+  #sentence(why: string, said: string): string {
     const words = inOneLine(said.slice(-2000), 500);
-    return new KubeError(
-      kind,
-      `cannot log in to the cluster: the kubeconfig's exec plugin "${
-        inOneLine(this.#plugin.command, 100)
-      }" ${why}` +
-        (words === "" ? "." : `. It says: ${words}`),
-      { reason: "ExecPlugin" },
-    );
+    const command = inOneLine(this.#plugin.command, 100);
+    return `cannot log in to the cluster: the kubeconfig's exec plugin "${command}" ${why}` +
+      (words === "" ? "." : `. It says: ${words}`);
   }
 }
 

@@ -37,12 +37,12 @@ export function failureOfNetwork(
 
 function why(server: string, broken: BrokenExchange): string {
   switch (broken.stopped) {
-    case "aborted":
-      return "given up before an answer came.";
     case "too large":
       return `the answer of ${server} is larger than k8s-lock reads. Is that the API server?`;
     case "cut":
       return `the answer of ${server} broke off in the middle.`;
+    // Given up as a rule because somebody else's time was over.
+    case "aborted":
     case "timeout":
       if (broken.phase === "connecting") {
         return `no connection to ${server} came about in time. Is the address right, and reachable from this machine (VPN, firewall, proxy)?`;

@@ -202,9 +202,9 @@ export async function answered(
     return await Promise.race([late.promise, carried(store, request, abort.signal)]);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    return abort.signal.aborted && error.kind === "unknown"
-      ? noAnswer
-      : { failure: failureOf(error) };
+    if (!abort.signal.aborted || error.kind !== "unknown") return { failure: failureOf(error) };
+    // What it waited for says more than how long that was.
+    return { failure: { kind: "unknown", message: `${message}: ${error.message}` } };
   } finally {
     clearTimeout(timer);
   }

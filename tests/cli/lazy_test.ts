@@ -25,7 +25,7 @@ Deno.test("help and version load no Kubernetes code, no SQLite, and no command",
   const loaded = [...await loadedAtStart(start)].map((file) => file.replace(root.href, ""));
   assert(loaded.includes("lib/cli/program.ts"));
   const heavy = loaded.filter((file) =>
-    /^lib\/(kube|store|host)\/|^lib\/lock\/(?!record|parse|identity)|kubernetes|sqlite|cli\/(run|acquire|status|list|connect)\.ts/
+    /^lib\/(kube|store|host)\/|^lib\/lock\/(?!record|parse|json|identity)|kubernetes|sqlite|cli\/(run|acquire|status|list|connect)\.ts/
       .test(file)
   );
   assert(heavy.length === 0, heavy.join(" "));

@@ -1,6 +1,6 @@
 /** Bad input: a sentence with the cause and the way out, the documented exit code, and nothing is made or changed. */
 import process from "node:process";
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Sandbox } from "../support/sandbox.ts";
 import { programLine } from "../support/started.ts";
 
@@ -170,3 +170,26 @@ Deno.test("a context or a certificate file that is not there is exit 2, by its n
   assertStringIncludes(file.stderr, "missing.crt");
   assertEquals(namesIn(sandbox.folder), ["config"]);
 });
+
+for (
+  const command of [["run", "a", "--timeout=0", "--", "true"], ["acquire", "a"], ["status", "a"]]
+) {
+  Deno.test(`${command[0]} with a login plugin that does not end is exit 11, with the plugin and what it says`, async () => {
+    await using sandbox = await Sandbox.create({ K8S_LOCK_STORE: "", K8S_LOCK_LOCAL_PATH: "" });
+    const plugin = `${sandbox.folder}/my-login`;
+    const script = "#!/bin/sh\necho waiting for a browser >&2\nexec sleep 1000\n";
+    Deno.writeTextFileSync(plugin, script, { mode: 0o700 });
+    const config = JSON.parse(kubeconfig("https://127.0.0.1:1"));
+    const apiVersion = "client.authentication.k8s.io/v1";
+    config.users = [{ name: "x", user: { exec: { command: plugin, apiVersion } } }];
+    const path = `${sandbox.folder}/config`;
+    Deno.writeTextFileSync(path, JSON.stringify(config));
+    const env = { K8S_LOCK_REQUEST_TIMEOUT: "2s", KUBECONFIG: path };
+    const { code, stdout, stderr } = await sandbox.run(command, { env });
+    assertEquals([code, stdout], [11, ""], stderr);
+    assertMatch(
+      stderr,
+      /exec plugin "\S+\/my-login" has not ended.* It says: waiting for a browser/,
+    );
+  });
+}
