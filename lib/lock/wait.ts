@@ -196,7 +196,7 @@ function decideTicket(d: Draft, record: LockRecord | null): boolean {
   const call = record?.roll_call;
   const called = call !== undefined && call.open && call.grants.includes(d.grant) &&
     ticket.answered !== call.number;
-  const touched = ticket.order_revision === null && d.place !== stored.revision;
+  const touched = d.place !== (ticket.order_revision ?? stored.revision);
   // Somebody brought the record into the other form.
   const reordered = ticket.order !== d.order;
   if (!called && !touched && !reordered) return false;
@@ -265,7 +265,7 @@ export function answerWaiting(d: Draft, flight: Flight, answer: Answer): void {
       : "read";
     const learned = learn(d, answer.record, source, flight.sentAt);
     if (d.phase === "giving_up" || d.phase === "over") return;
-    if (purpose.kind === "claim") return answerClaim(d, flight);
+    if (purpose.kind === "claim") return answerClaim(d, flight, learned);
     if (!learned) return;
   }
   if (purpose.kind === "mend") {
@@ -291,12 +291,21 @@ export function answerWaiting(d: Draft, flight: Flight, answer: Answer): void {
   }
 }
 
-function answerClaim(d: Draft, flight: Flight): void {
+/** A claim was answered 2xx; `learned` when nothing newer is known than what came back. */
+function answerClaim(d: Draft, flight: Flight, learned: boolean): void {
   const known = knownRecord(d.known);
   const mine = known === null ? undefined : holderOf(known.record, d.grant);
   // What the server returned counts, not what was sent.
-  if (mine?.state === "held") beginHold(d, mine, flight.sentAt);
-  else d.mustRead = true;
+  if (mine?.state === "held") return beginHold(d, mine, flight.sentAt);
+  d.mustRead = true;
+  if (learned && mine === undefined) altered(d, "the record came back without the claim in it");
+}
+
+/** Nobody holds or waits where what is written does not stay as it was: it would write for ever. */
+function altered(d: Draft, what: string): void {
+  const message = `${what}: something changes what is written to the store, such as a mutating ` +
+    "admission webhook or policy of the cluster. Exempt the objects of k8s-lock from it";
+  leave(d, { kind: "refused", message }, LEAVE_PATIENCE_MS);
 }
 
 function answerTicket(
@@ -307,6 +316,7 @@ function answerTicket(
   d.ticketReadAt = d.now + readEvery(d);
   if (purpose === "ticket") {
     if (stored !== null) learnTicket(d, stored);
+    if (d.ticket === null) return altered(d, "the ticket came back without what it has to say");
     // Ticket first, then the record: no wake-up can be lost.
     d.mustRead = true;
     return;
