@@ -25,7 +25,7 @@ export function chaos(world: World): void {
   world.network.faults = chance.happens(0.1) ? NO_FAULTS : faults;
   // A record that is missing is made by whoever comes first; one with a capacity somebody made before.
   const capacity = 1 + chance.below(3);
-  if (chance.happens(0.4) && world.mishaps.allows("the lock", `made before, for ${capacity}`)) {
+  if (chance.happens(0.5) && world.mishaps.allows("the lock", `made before, for ${capacity}`)) {
     world.makeRecord(capacity);
   }
   startClients(world, chance);

@@ -59,6 +59,14 @@ export class Client {
   readonly startedAt: number;
   /** The uids of the records that it ever saw held. */
   readonly sawHeld = new Set<string>();
+  /** The grants that it ever saw holding. */
+  readonly sawHolding = new Set<string>();
+  /** When its machine woke last. */
+  wokeAt = -Infinity;
+  /** What begins when it holds, in the place of work of its own. */
+  onHold: (() => void) | null = null;
+  /** Is told when it is done, or killed. */
+  onEnd: () => void = () => {};
   /** Is told each effect. */
   onEffect: (effect: Effect) => void = () => {};
   /** A signal made it give up. */
@@ -109,6 +117,7 @@ export class Client {
     if (!this.alive) return;
     this.alive = false;
     this.#watch?.stop();
+    this.onEnd();
     if (this.working === null) return;
     this.world.time.after(
       this.#chance.between(0, LIFELINE_MS),
@@ -147,6 +156,7 @@ export class Client {
     if (this.#asleepSince === null) return;
     this.#slept += this.world.time.now - this.#asleepSince;
     this.#asleepSince = null;
+    this.wokeAt = this.world.time.now;
   }
 
   /** SIGTERM: gives up, or has its work end. */
@@ -197,8 +207,12 @@ export class Client {
     // Its work goes on, and is another's from now on.
     if (state.result?.kind === "handed_over") this.working = null;
     const { stored, record } = state.known ?? {};
-    if (stored && record && record.holders.length > 0) this.sawHeld.add(stored.uid);
+    if (stored && record && record.holders.length > 0) {
+      this.sawHeld.add(stored.uid);
+      for (const { grant } of record.holders) this.sawHolding.add(grant);
+    }
     for (const effect of effects) this.#run(effect);
+    if (state.phase === "over" && !wasOver) this.onEnd();
     if (state.hold !== null && state.hold.ackedAt !== before) this.#armLifeline(state.hold.ackedAt);
     if (state.wakeAt === null) return;
     const timer = ++this.#timer;
@@ -297,8 +311,10 @@ export class Client {
       deliver(event, chance.between(0.2, 3));
       if (strikes(faults.eventLate, "event late")) deliver(event, chance.between(1, 5000));
     };
+    // A store that was set back has nothing to tell to one that waits for what comes after a revision of the future.
+    const isNews = () => from === "" || compareRevisions(world.core.revision, from) > 0;
     const unsubscribe = world.core.subscribe((change) => {
-      if (change.kind === "record") report(change.record);
+      if (change.kind === "record" && isNews()) report(change.record);
     });
     this.#watch = { stop, broken, again, hasBrought };
     const open = () => {
@@ -311,7 +327,9 @@ export class Client {
       isOpen = true;
       const record = world.core.readRecord(OBJECT);
       if (
-        record === null ? from !== "" : from === "" || compareRevisions(record.revision, from) > 0
+        record === null
+          ? from !== "" && isNews()
+          : from === "" || compareRevisions(record.revision, from) > 0
       ) {
         report(record);
       }
@@ -335,6 +353,7 @@ export class Client {
   #startWork(): void {
     const hold = this.state.hold;
     if (hold === null) return;
+    if (this.onHold !== null) return this.onHold();
     this.working = hold.token;
     this.grantAtWork = this.state.grant;
     this.uidAtWork = hold.uid;

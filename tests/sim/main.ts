@@ -9,6 +9,7 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { markdown, wrongPairs } from "./fault_table.ts";
+import type { FaultTable } from "./fault_table.ts";
 import { onAllCores, seedsIn } from "./many.ts";
 import { PATIENCE, report } from "./report.ts";
 import { ended, PLAYS } from "./run.ts";
@@ -23,7 +24,7 @@ const HELP = `deno task simulate [options]
   --hours H        for how long things go wrong, in simulated hours, where the play can be long
   --clients N      how many come, where the play leaves that open
   --table          print how many runs met each fault at each step of the protocol
-  --json           the same as JSON
+  --json           print that as JSON, and all else on standard error
   --no-shrink      tell a failing run as it is
 
 of one run, as a story prints them:
@@ -32,7 +33,7 @@ of one run, as a story prints them:
   --calm-at SECONDS    nothing goes wrong after that
 `;
 
-const { values } = parseArgs({
+const OPTIONS = {
   options: {
     seeds: { type: "string", default: "1-1000" },
     seed: { type: "string" },
@@ -47,7 +48,8 @@ const { values } = parseArgs({
     "calm-at": { type: "string" },
     help: { type: "boolean", short: "h", default: false },
   },
-});
+} as const;
+type Values = ReturnType<typeof parseArgs<typeof OPTIONS>>["values"];
 
 function isPlay(name: string): name is Play {
   return Object.hasOwn(PLAYS, name);
@@ -64,7 +66,7 @@ function ids(text: string): Set<string> {
 }
 
 /** Which run, but for its seed. */
-function asked(): Omit<Run, "seed"> {
+function asked(values: Values): Omit<Run, "seed"> {
   const { play, hours, clients, without, only } = values;
   if (!isPlay(play)) throw new Error(`--play takes ${Object.keys(PLAYS).join(" or ")}`);
   const calmAt = values["calm-at"];
@@ -82,7 +84,7 @@ function asked(): Omit<Run, "seed"> {
   };
 }
 
-function one(run: Run): number {
+function one(run: Run, values: Values): number {
   const { world, failure } = ended(run, "told");
   const isWhole = run.cut?.only === null && run.cut.without.size === 0;
   if (failure !== null && isWhole && !values["no-shrink"]) {
@@ -96,32 +98,41 @@ function one(run: Run): number {
   return failure === null ? 0 : 1;
 }
 
-async function many(run: Omit<Run, "seed">): Promise<number> {
+async function many(run: Omit<Run, "seed">, values: Values): Promise<number> {
   const begun = performance.now();
   const { table, failed } = await onAllCores({ ...run, ...seedsIn(values.seeds) });
   const took = seconds(performance.now() - begun);
   if (values.json) console.log(JSON.stringify(table, null, 2));
-  else if (values.table) console.log(markdown(table));
-  if (!values.json) console.log(`${table.runs} runs of ${run.play} in ${took} s`);
-  if (values.table) {
-    for (const pair of wrongPairs(table)) console.log(`never, or not to be: ${pair}`);
-  }
+  const say = values.json ? console.error : console.log;
+  if (values.table) say(`${markdown(table)}\n`);
+  say(`${table.runs} runs of ${run.play} in ${took} s`);
+  if (values.table) sayWrongPairs(table, say);
   if (failed === null) return 0;
   const { seed, failure } = failed;
-  const whole = { ...run, seed };
-  console.log(
-    values["no-shrink"] ? `seed ${seed}: ${failure}` : report(whole, failure, PATIENCE.search),
+  say(
+    values["no-shrink"]
+      ? `seed ${seed}: ${failure}`
+      : report({ ...run, seed }, failure, PATIENCE.search),
   );
   return 1;
 }
 
+function sayWrongPairs(table: FaultTable, say: (text: string) => void): void {
+  const pairs = wrongPairs(table);
+  if (pairs.length === 0) return say("every fault met every step that it can meet");
+  say(`not met, or met although that cannot be: ${pairs.length} pairs of a fault and a step`);
+  // Few seeds miss most of them.
+  if (pairs.length <= 30) { for (const pair of pairs) say(`  ${pair}`); }
+}
+
 try {
+  const { values } = parseArgs(OPTIONS);
   if (values.help) console.log(HELP);
   else {
-    const run = asked();
+    const run = asked(values);
     process.exitCode = values.seed === undefined
-      ? await many(run)
-      : one({ ...run, seed: seedsIn(values.seed).first });
+      ? await many(run, values)
+      : one({ ...run, seed: seedsIn(values.seed).first }, values);
   }
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

@@ -69,28 +69,19 @@ function breakHold(world: World, how: "now" | "in order", grant: string): void {
   world.core.replaceRecord(OBJECT, stored, encodeRecord(next));
 }
 
-/** What a person may do on an occasion. */
+/** What a person may do on an occasion, which `where` names. */
 type PeoplesAct = (world: World, where: string) => void;
 
-/** What a person can do to a lock that is held. */
-const ON_A_HOLD: readonly PeoplesAct[] = [
+/** What a person can do where somebody waits. */
+export const ON_A_TICKET: readonly PeoplesAct[] = [deleteTicket, touchTicket, dropWaiter];
+
+/** What a person may do on an occasion that nobody knows yet. */
+export const PEOPLES_ACTS: readonly PeoplesAct[] = [
+  deleteRecord,
+  ...ON_A_TICKET,
   (world, where) => breakLock(world, "now", undefined, where),
   (world, where) => breakLock(world, "in order", undefined, where),
 ];
-
-/** What a person can do where somebody waits. */
-const ON_A_TICKET: readonly PeoplesAct[] = [deleteTicket, touchTicket, dropWaiter];
-
-/** What a person may do on an occasion that nobody knows yet. */
-export const PEOPLES_ACTS: readonly PeoplesAct[] = [deleteRecord, ...ON_A_HOLD, ...ON_A_TICKET];
-
-/** What a person can do just now, beside deleting the record. What takes a hold stands here twice, as there seldom is one. */
-export function actsAtHand(world: World): readonly PeoplesAct[] {
-  return [
-    ...(world.referee.known?.holders.length ?? 0) > 0 ? [...ON_A_HOLD, ...ON_A_HOLD] : [],
-    ...world.core.listTickets(OBJECT).length > 0 ? ON_A_TICKET : [],
-  ];
-}
 
 /** From now on a person breaks what nobody else may take off: a holder with `never` that is not at work any more. */
 export function breakTheForgotten(world: World): void {
