@@ -94,28 +94,34 @@ export function object<T extends { readonly extra?: Extra }>(
   shape: Shape<T>,
   optionalFields: readonly (keyof T)[] = [],
 ): Reader<T> {
+  const fields = Object.entries<Reader<unknown>>(shape);
   const known = new Set(Object.keys(shape));
+  const optional = new Set<PropertyKey>(optionalFields);
   return (value, place) => {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      throw wrong(place, "an object");
-    }
-    const source = new Map(Object.entries(value));
+    if (!isObject(value)) throw wrong(place, "an object");
     const result: Record<string, unknown> = {};
-    for (const [name, read] of Object.entries<Reader<unknown>>(shape)) {
-      if (source.has(name)) result[name] = read(source.get(name), `${place}.${name}`);
-      else if (!optionalFields.some((field) => field === name)) {
+    for (const [name, read] of fields) {
+      if (Object.hasOwn(value, name)) result[name] = read(value[name], `${place}.${name}`);
+      else if (!optional.has(name)) {
         throw new Damaged("damaged", `${place}.${name} is missing`);
       }
     }
-    const extra = [...source].filter(([name]) => !known.has(name));
-    for (const [name, unknown] of extra) {
+    const extra: [string, unknown][] = [];
+    for (const name of Object.keys(value)) {
+      if (known.has(name)) continue;
+      const unknown = value[name];
       if (isDeeper(unknown, MAX_DEPTH)) {
         throw new Damaged("damaged", `${place}.${name} is nested too deeply`);
       }
+      extra.push([name, unknown]);
     }
     if (extra.length > 0) result.extra = Object.fromEntries(extra);
     return result as T;
   };
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /**
