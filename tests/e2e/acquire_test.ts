@@ -145,7 +145,7 @@ Deno.test("a renewer ends with the process that it watches, and at --max-hold", 
   });
   await Promise.all([
     shell.says("held with token"),
-    acquired(sandbox, "b", "--max-hold", "1s", "--ttl", "5s"),
+    acquired(sandbox, "b", "--max-hold", "4s", "--ttl", "5s"),
   ]);
   shell.child.stdin?.end();
   await shell.ended;
@@ -153,7 +153,7 @@ Deno.test("a renewer ends with the process that it watches, and at --max-hold", 
   for (const command of ["verify", "release"]) {
     const { code, stderr } = await sandbox.run([command, "b"]);
     assertEquals(code, 12, stderr);
-    assertStringIncludes(stderr, "it was held for the longest time allowed (--max-hold 1 s)");
+    assertStringIncludes(stderr, "it was held for the longest time allowed (--max-hold 4 s)");
   }
   assertEquals((await sandbox.record("b"))?.holders, []);
   const { stderr } = await sandbox.run(["verify", "a"]);
