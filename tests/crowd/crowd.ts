@@ -49,7 +49,8 @@ export interface Outcome {
 const OBJECT = "k8s-lock-crowd";
 const USER = "crowd";
 const MEMBERS = fileURLToPath(new URL("members.ts", import.meta.url));
-const TTL_MS = 15_000;
+/** What it is where nobody says another. */
+const TTL_MS = 60_000;
 const WORK_MS = 10;
 /** What the README says that it takes, and no more. */
 const RULES: readonly Rule[] = [

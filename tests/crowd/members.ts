@@ -151,7 +151,7 @@ if (import.meta.main) {
     const [order, name = ""] = line.split(" ");
     if (order === "open") gate.resolve();
     else members.get(name)?.die();
-  });
+  }).on("close", () => process.exit(1));
   for (const name of membership.names) {
     members.set(name, new Member(name, membership, connection, gate.promise));
     await new Promise((resolve) => setTimeout(resolve, membership.apartMs));
