@@ -165,6 +165,8 @@ export class Network {
   #past: { readonly until: number; readonly tickets: readonly StoredTicket[] }[] = [];
   /** Of what time the tickets were that each client has seen. */
   readonly #shownAt = new Map<string, number>();
+  /** The names of the lists that were carried out. */
+  readonly #listedOnce = new Set<string>();
   /** By client and step, how many requests there were. */
   readonly #counts = new Map<string, number>();
   /** Answers that show the tickets as they stood a moment ago. */
@@ -326,13 +328,16 @@ export class Network {
   /** The tickets as they stand, or stood at any time since this sender saw them last, but no longer ago than a store may be behind. */
   #listed({ sender, name, step }: Sent, when: "now" | "lately"): Answer {
     const { time } = this;
-    const chance = stream(this.seed, `${name} as it was`);
+    // What arrives twice is carried out twice.
+    const copy = this.#listedOnce.has(name) ? `${name} again` : name;
+    this.#listedOnce.add(name);
+    const chance = stream(this.seed, `${copy} as it was`);
     const tickets = this.core.listTickets(OBJECT);
     const { stale } = this.faults;
     const oldest = Math.max(this.#shownAt.get(sender) ?? 0, time.now - MOST_BEHIND_MS);
     const past = this.#past.filter(({ until }) => until >= oldest);
     const mayBe = when === "lately" && past.length > 0 && chance.happens(stale);
-    if (mayBe && this.mishaps.strikes("stale list", name, step)) {
+    if (mayBe && this.mishaps.strikes("stale list", copy, step)) {
       const then = past[chance.below(past.length)] ?? { until: time.now, tickets };
       this.#shownAt.set(sender, then.until);
       const answer = { tickets: then.tickets };

@@ -11,7 +11,8 @@ import { Mishaps } from "./mishaps.ts";
 import type { Fault, Meets } from "./mishaps.ts";
 import { Network, NO_FAULTS, OBJECT } from "./network.ts";
 import { breakTheForgotten } from "./people.ts";
-import { Chance, stream } from "./random.ts";
+import { stream } from "./random.ts";
+import type { Chance } from "./random.ts";
 import { Referee, Violation } from "./referee.ts";
 import type { Work } from "./referee.ts";
 import { sentence, told } from "./story.ts";
@@ -76,7 +77,6 @@ export interface Setting {
 export class World {
   readonly time = new Timeline();
   readonly core = new MemoryCore();
-  readonly chance: Chance;
   readonly network: Network;
   readonly clients: Client[] = [];
   /** The names of those who want the lock and are not of ours. */
@@ -104,7 +104,6 @@ export class World {
     this.size = size;
     this.cut = cut;
     this.listens = story;
-    this.chance = new Chance(seed);
     this.freezes = seed % 10 === 0;
     this.mishaps = new Mishaps(() => this.time.now, this.clients, cut.only);
     if (story) this.mishaps.onMishap = (mishap) => this.say("!", sentence(mishap));
