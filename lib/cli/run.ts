@@ -86,7 +86,23 @@ export async function runCommand(
       work.stop(how);
     },
   });
+  const lock = neutral(options.target.lock);
+  let warned = false;
   const endings = watchEndings(context, (signal) => {
+    if (client.state.phase === "releasing") {
+      const ttl = formatDuration(options.ttlMs);
+      if (warned) {
+        log.warn(
+          `${lock} was not given back: nobody else holds it before the end of its TTL of ${ttl}`,
+        );
+        return "end";
+      }
+      warned = true;
+      log.info(
+        `gives ${lock} back; ${signal} again ends this at once, and leaves it to its TTL of ${ttl}`,
+      );
+      return "handled";
+    }
     if (work.signal(signal)) return "handled";
     client.send({ kind: "give_up" });
     return "giving up";
@@ -153,7 +169,9 @@ function ended(
         ? `ended by ${signal} while waiting for ${
           neutral(options.target.lock)
         }; its place is given back`
-        : `ended by ${signal}; ${neutral(options.target.lock)} is given back`,
+        : `ended by ${signal}; ${neutral(options.target.lock)} ${
+          state.leftBehind === null ? "is" : "could not be"
+        } given back`,
     );
   }
   if (end.code !== Exit.done) return said(end.code, "k8s-lock", end.message);

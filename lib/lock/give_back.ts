@@ -33,6 +33,8 @@ export function beginRelease(d: Draft, result: NonNullable<Draft["result"]>): vo
   // Its own write would be news to it before it is answered.
   stopWatching(d);
   d.retryAt = d.now;
+  // Pauses begin small again, and the first of them is said.
+  d.failures = 0;
   d.leaveUntil = d.now + Math.max(RELEASE_PATIENCE_MS, ttl(d));
 }
 
@@ -91,8 +93,12 @@ export function answerReleasing(d: Draft, flight: Flight, answer: Answer): void 
       d.leftBehind = `it could not be given back (${failure.message})`;
       return finish(d, d.result ?? { kind: "released" });
     }
-    if (failure.kind === "conflict" || failure.kind === "missing") d.mustRead = true;
-    else noteFailure(d, failure);
+    if (failure.kind === "conflict" || failure.kind === "missing") {
+      d.mustRead = true;
+      return;
+    }
+    if (d.failures === 0) tell(d, "info", `the lock is not given back yet (${failure.message})`);
+    noteFailure(d, failure);
     return;
   }
   const wrote = answer.record !== undefined && answer.tickets === undefined;
