@@ -1,4 +1,4 @@
-/** A crowd before one lock: as many as fit beside all other tests; 1,000 by `deno task crowd`. */
+/** A crowd before one lock: as many as fit beside all other tests; more by `deno task crowd`. */
 import { assertEquals, assertGreaterOrEqual } from "@std/assert";
 import { crowd, described } from "../crowd/crowd.ts";
 import { withSharedCluster } from "../support/cluster/shared.ts";

@@ -1,7 +1,7 @@
 /**
  * A crowd before one lock of a real API server, a tenth of whom die: are all that live served, one at a time and in order?
  *
- *     deno task crowd [--waiters 1000] [--processes 5] [--seed N]
+ *     deno task crowd [--waiters 500] [--processes 5] [--seed N]
  *
  * Prints what it took; exits with 1 where a promise was broken.
  */
@@ -12,7 +12,7 @@ import { crowd, described } from "./crowd.ts";
 
 const { values } = parseArgs({
   options: {
-    waiters: { type: "string", default: "1000" },
+    waiters: { type: "string", default: "500" },
     processes: { type: "string", default: "5" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
   },
