@@ -8,6 +8,7 @@ import {
   removeStale,
   removeState,
   renewerLog,
+  stopRenewer,
   tombstones,
   writeState,
 } from "../host/state.ts";
@@ -293,6 +294,8 @@ class Acquiring {
   /** Nothing is held: nor is anything left on this machine, unless something was left in the store. */
   #forget(state: State): void {
     if (state.leftBehind !== null) {
+      // What could not be given back ends with its TTL: a renewer that was started for it would keep it.
+      usable(() => stopRenewer(this.#folder, state.grant));
       const lock = neutral(this.options.target.lock);
       return this.context.log.warn(`${lock}: ${neutral(state.leftBehind, 2000)}`);
     }

@@ -129,7 +129,7 @@ export type Happening =
   | { readonly kind: "give_up" }
   /** The work is reaped, whatever became of it. */
   | { readonly kind: "work_ended" }
-  /** Somebody else goes on renewing this hold: stop without giving it back. */
+  /** Somebody else goes on renewing this hold: stop without giving it back, renewed first where that is due. */
   | { readonly kind: "hand_over" }
   /** What became of a run that was asked about. */
   | { readonly kind: "run_told"; readonly number: number; readonly fate: Fate };
@@ -284,6 +284,8 @@ export interface Hold {
   readonly lost: Lost | null;
   /** True when the record does not name this hold any more: nothing is renewed or given back. */
   readonly gone: boolean;
+  /** Somebody else is ready to renew it, and gets it as soon as no renewal is due. */
+  readonly handsOver: boolean;
 }
 
 /** In version 3's form: a number that everybody waits for, and nobody of ours has it. */

@@ -71,6 +71,7 @@ export function enterHold(d: Draft, mine: Holder, sentAt: number): void {
     killAt: null,
     lost: null,
     gone: false,
+    handsOver: false,
   };
 }
 
@@ -80,7 +81,7 @@ export function decideHolding(d: Draft): void {
   if (hold === null) return;
   if (hold.work === "none" && hold.lost === null) startWork(d, hold);
   watchDeadline(d);
-  if (endIfOver(d)) return;
+  if (endIfOver(d) || handOver(d)) return;
   clearAway(d);
   keepWatching(d);
   if (d.flight !== null || !due(d, d.retryAt)) return;
@@ -131,6 +132,19 @@ function endIfOver(d: Draft): boolean {
     return true;
   }
   beginRelease(d, hold.lost === null ? { kind: "released" } : { kind: "lost", lost: hold.lost });
+  return true;
+}
+
+/** @returns true when this hold is another process's from now on, or is given back because it could not be renewed for that */
+function handOver(d: Draft): boolean {
+  const hold = d.hold;
+  if (hold === null || !hold.handsOver) return false;
+  if (hold.lost !== null) {
+    beginRelease(d, { kind: "lost", lost: hold.lost });
+    return true;
+  }
+  if (due(d, hold.renewAt)) return false;
+  finish(d, { kind: "handed_over" });
   return true;
 }
 

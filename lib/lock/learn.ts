@@ -12,6 +12,7 @@ import type { Draft } from "./draft.ts";
 import { loseForGood } from "./hold.ts";
 import { forgetHole, noteGivenUp } from "./hole.ts";
 import { adopted } from "./identity.ts";
+import type { Known } from "./driver.ts";
 import { NOTHING_SEEN, see, seeAfterOutage } from "./observer.ts";
 import { Damaged } from "./parse.ts";
 import { CALL_SIZE, inLine, inOrder, numberOf, readTickets } from "./queue.ts";
@@ -132,7 +133,7 @@ export function learn(
   if (before?.stored && !sameObject) learnDeleted(d, "deleted");
   else if (before?.record && isWiped(before.record, record, HISTORY_LENGTH)) {
     learnDeleted(d, "overwritten");
-  }
+  } else if (before?.stored && isSetBack(before, { stored, record })) learnDeleted(d, "set back");
   if (before?.stored && sameObject) countServed(d, before.record, record);
   const afterOutage = source === "read" && d.outage;
   if (d.ticket !== null && (afterOutage || mayBePassedOver(d, before?.record ?? null, record))) {
@@ -155,6 +156,16 @@ export function learn(
   return true;
 }
 
+/** What only a store can do that was restored to an older state: then those who held since are not in the record any more. */
+function isSetBack(
+  { stored, record }: Known,
+  now: { readonly stored: StoredRecord; readonly record: LockRecord },
+): boolean {
+  if (stored === null || record === null) return false;
+  return compareRevisions(now.stored.revision, stored.revision) < 0 ||
+    (!isV3(now.record) && now.record.last_token < record.last_token);
+}
+
 function learnMissing(d: Draft): boolean {
   if (d.known?.stored) learnDeleted(d, "deleted");
   d.known = { at: d.now, stored: null, record: null };
@@ -165,11 +176,20 @@ function learnMissing(d: Draft): boolean {
   return true;
 }
 
+/** How a record may be lost, in words. */
+const LOSSES = {
+  deleted: "deleted",
+  overwritten: "overwritten by one who does not know its holder",
+  "set back": "set back to an older state (was its store restored?)",
+} as const;
+
 /** The record I knew is gone, or its holder's entry is: whoever ever saw it held waits a full TTL from now on. */
-function learnDeleted(d: Draft, how: "deleted" | "overwritten"): void {
+function learnDeleted(d: Draft, how: keyof typeof LOSSES): void {
   d.lowest = null;
   d.sight = NOTHING_SEEN;
   d.settledFor = null;
+  // What took the record may have taken my ticket.
+  if (d.ticket !== null) d.mustReadTicket = true;
   if (d.watch.open) d.effects.push({ kind: "unwatch" });
   d.watch = { ...d.watch, open: false, retryAt: d.now };
   if (d.seenTtlMs > 0) {
@@ -179,9 +199,9 @@ function learnDeleted(d: Draft, how: "deleted" | "overwritten"): void {
     tell(
       d,
       "warn",
-      `the record was ${
-        how === "deleted" ? how : "overwritten by one who does not know its holder"
-      }; waiting ${Math.ceil(d.seenTtlMs / 1000)} s, as its last holder may still be at work`,
+      `the record was ${LOSSES[how]}; waiting ${
+        Math.ceil(d.seenTtlMs / 1000)
+      } s, as its last holder may still be at work`,
     );
   }
   d.seenTtlMs = 0;
@@ -282,4 +302,6 @@ export function learnTicket(d: Draft, stored: StoredTicket): void {
   }
   d.ticket = { stored, ticket };
   d.place ??= ticket.order_revision ?? stored.revision;
+  // A store that was set back counts on from before my place: all that come now would be served first.
+  if (compareRevisions(stored.revision, d.place) < 0) d.place = stored.revision;
 }

@@ -92,8 +92,7 @@ function take(d: Draft, { what }: Event): void {
     case "work_ended":
       return endWork(d);
     case "hand_over":
-      if (d.phase === "holding") finish(d, { kind: "handed_over" });
-      return;
+      return takeHandOver(d);
     case "run_told":
       return takeRunTold(d, what);
     case "job_told":
@@ -144,12 +143,24 @@ function takeGiveUp(d: Draft): void {
   if (d.phase === "holding") {
     // Work that runs is stopped by whoever runs it; its end gives the lock back.
     if (d.hold === null) finish(d, { kind: "gave_up" });
-    else if (d.hold.work === "none") beginRelease(d, { kind: "gave_up" });
+    else if (d.hold.work === "none" || d.hold.handsOver) beginRelease(d, { kind: "gave_up" });
     return;
   }
   if (d.phase === "arriving" || d.phase === "trying" || d.phase === "waiting") {
     leave(d, { kind: "gave_up" }, LEAVE_PATIENCE_MS);
   }
+}
+
+/**
+ * The steps of a job begin with this, and nobody can stop them: so the hold is renewed first where a renewal is due, as it is after this
+ * process, or its machine, stood still. Everybody else just stops.
+ */
+function takeHandOver(d: Draft): void {
+  if (d.phase !== "holding") return;
+  const { hold, config } = d;
+  const stepsBegin = config.work === "steps" && config.resumed === null;
+  if (hold !== null && stepsBegin) d.hold = { ...hold, handsOver: true };
+  else finish(d, { kind: "handed_over" });
 }
 
 function decide(d: Draft): void {

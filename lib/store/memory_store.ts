@@ -26,11 +26,24 @@ export type MemoryChange =
     readonly ticket: StoredTicket | null;
   };
 
+/** All that a {@link MemoryCore} kept at some moment. */
+export interface Backup {
+  /** The newest one then. */
+  readonly revision: bigint;
+  /** By the name of their records. */
+  readonly places: ReadonlyMap<string, Readonly<Place>>;
+}
+
+/** A restore as `etcdutl snapshot restore --bump-revision` makes it goes on this far after the newest revision. */
+const BUMP = 1_000_000n;
+
 /** What is known of a record's name: the one that stands there, and when one was last deleted. */
-interface Place {
+export interface Place {
+  /** Null when there is none. */
   record: StoredRecord | null;
   /** The revision of the last deletion; "" when there was none. */
   deletedAt: string;
+  /** By grant. */
   readonly tickets: Map<string, StoredTicket>;
 }
 
@@ -82,6 +95,26 @@ export class MemoryCore {
     place.record = null;
     place.deletedAt = this.#nextRevision();
     this.#tell({ kind: "record", object, record: null });
+  }
+
+  /** All that it keeps now. */
+  backup(): Backup {
+    const places = [...this.#places].map(([object, { record, deletedAt, tickets }]) =>
+      [object, { record, deletedAt, tickets: new Map(tickets) }] as const
+    );
+    return { revision: this.#revision, places: new Map(places) };
+  }
+
+  /**
+   * Puts `backup` in the place of all that is kept, as a restored etcd does: objects with their uids and revisions of then. Nobody is told.
+   * The next revision is the one after the backup's (as when etcd is restored without more ado), or after all that there ever were.
+   */
+  restore({ revision, places }: Backup, next: "as then" | "bumped"): void {
+    this.#revision = next === "as then" ? revision : this.#revision + BUMP;
+    this.#places.clear();
+    for (const [object, { record, deletedAt, tickets }] of places) {
+      this.#places.set(object, { record, deletedAt, tickets: new Map(tickets) });
+    }
   }
 
   /** Every record with its name, sorted by name. */

@@ -76,6 +76,7 @@ function held(script: string, reapMs?: number): { work: Work; state: State } {
     killAt: null,
     lost: null,
     gone: false,
+    handsOver: false,
   } as const;
   const state = { ...begin({ ...CONFIG, grantPrefix }, now, 0), phase: "holding", hold } as const;
   work.follow(state);

@@ -18,12 +18,12 @@ export const CHECKS = {
   simWork: {
     by: "simulation",
     what: "no work beside work that excludes it",
-    at: "sim/referee.ts|works while ${other.name} does",
+    at: "sim/works.ts|works while ${older.name} does",
   },
   simTokens: {
     by: "simulation",
     what: "work's tokens grow, also past a machine that slept",
-    at: "sim/referee.ts|token ${work.token} of ${name} after",
+    at: "sim/works.ts|token ${work.token} of ${work.name} after",
   },
   simLastToken: {
     by: "simulation",

@@ -47,6 +47,30 @@ export const FOUND: readonly Found[] = [
       "lock/deadline_test.ts|a work that is over its limit is stopped, and killed by the deadline also when no renewal gets through",
   },
   {
+    by: "simulation",
+    what:
+      "An `acquire` that stood still past its TTL while it handed over let the steps begin beside the next holder",
+    broke: "exclusion",
+    test:
+      "lock/hold_test.ts|a process that stood still past its TTL hands nothing over that another holds",
+  },
+  {
+    by: "simulation",
+    what:
+      "Who had seen a lock held that a restored store knew nothing of took it at once, and did not wait as after a deletion",
+    broke: "exclusion",
+    test:
+      "lock/driver_test.ts|who saw a lock held of which a restored store knows nothing waits a full TTL",
+  },
+  {
+    by: "simulation",
+    what:
+      "A waiter whose place lay in the future of a restored store was passed by all that came, until the revisions had caught up",
+    broke: "fairness",
+    test:
+      "lock/driver_test.ts|a waiter whose place lies in the future of a store that was set back takes the one of now",
+  },
+  {
     by: "attack",
     what:
       "A build of another CI, or a run of another repository, took the turn of version 3's run with the same number",

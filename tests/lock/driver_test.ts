@@ -1,11 +1,21 @@
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals, assertGreaterOrEqual, assertLess } from "@std/assert";
 import type { Answer, Effect, Happening, Request, State } from "../../lib/lock/driver.ts";
 import { emptyRecord, encodeRecord, encodeTicket } from "../../lib/lock/record.ts";
 import type { LockRecord } from "../../lib/lock/record.ts";
 import { claim } from "../../lib/lock/rules.ts";
 import { begin, step } from "../../lib/lock/step.ts";
 import { deleteRecord } from "../sim/people.ts";
-import { calmWorld, edit, holderOf, untilItIsOver, untilItWorks, waiter } from "../sim/scenario.ts";
+import { EMPTY, restore } from "../sim/restores.ts";
+import {
+  calmWorld,
+  edit,
+  ghostTicket,
+  holderOf,
+  untilItIsOver,
+  untilItWaits,
+  untilItWorks,
+  waiter,
+} from "../sim/scenario.ts";
 import { CONFIG, IDENTITY, World } from "../sim/world.ts";
 import { claimant, frozen, granted, queued } from "./rules_model.ts";
 
@@ -125,11 +135,12 @@ Deno.test("a list is not used with a record that came after it was asked for", (
   const alone = Alone.waiting();
   const { id } = alone.state.watch;
   const { grant } = alone.state;
-  alone.happen({ kind: "watched", id, record: stored(emptyRecord(IDENTITY), 9) });
+  const free = frozen({ ...heldBy("other-1"), holders: [] });
+  alone.happen({ kind: "watched", id, record: stored(free, 9) });
   alone.happen({ kind: "tick" }, 100);
   assertEquals(alone.asked?.request.kind, "list");
   // Somebody joined and was named after that list was made.
-  const named = frozen({ ...emptyRecord(IDENTITY), turn: ["late-1"] });
+  const named = frozen({ ...free, turn: ["late-1"] });
   alone.happen({ kind: "watched", id, record: stored(named, 12) });
   const text = encodeTicket({ ...queued(grant, 0).ticket, holder: "" });
   alone.answer({ tickets: [{ grant, uid: "t1", revision: "6", text }] });
@@ -159,6 +170,42 @@ Deno.test("a store that was set back is believed once it is read", () => {
   alone.happen({ kind: "watch_ended", id, failure: null });
   alone.answer({ record: stored(heldBy("other-1", 1), 7) });
   assertEquals(alone.state.known?.stored?.revision, "7");
+});
+
+Deno.test("who saw a lock held of which a restored store knows nothing waits a full TTL", () => {
+  const world = calmWorld();
+  world.makeRecord(1);
+  const backup = world.core.backup();
+  const holder = holderOf(world, "holder");
+  const next = waiter(world, "next");
+  restore(world, { backup, next: "as then", watches: "broken" });
+  world.run(() => next.state.embargoUntil !== null, 1_000, "it does not learn of it");
+  const from = world.time.now;
+  assertGreaterOrEqual(untilItWorks(world, next) - from, 10_000);
+  assertEquals(holder.state.result?.kind, "lost");
+});
+
+Deno.test("who learns of a restored store only when its revisions have caught up knows it by the last token", () => {
+  const alone = Alone.waiting();
+  const { id } = alone.state.watch;
+  const named = { ...emptyRecord(IDENTITY), turn: [alone.state.grant] };
+  alone.happen({ kind: "watched", id, record: stored(named, 90) });
+  assertGreaterOrEqual(alone.state.embargoUntil ?? 0, alone.now + 10_000);
+});
+
+Deno.test("a waiter whose place lies in the future of a store that was set back takes the one of now", () => {
+  const world = calmWorld();
+  holderOf(world, "holder");
+  for (let i = 0; i < 60; i++) ghostTicket(world, `ghost-${i}`);
+  const first = world.start("first", {}, { workMs: 30_000 });
+  untilItWaits(world, first);
+  const early = waiter(world, "early");
+  restore(world, { backup: EMPTY, next: "as then", watches: "broken" });
+  untilItWorks(world, first);
+  const late = waiter(world, "late");
+  assertLess(Number(world.core.revision), 60);
+  world.run(() => early.over && late.over, 120_000, "they do not end");
+  assertEquals(world.begun.slice(1).map(({ name }) => name), ["first", "early", "late"]);
 });
 
 Deno.test("one whose watch is refused reads every second instead", () => {

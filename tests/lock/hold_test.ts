@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertGreater, assertLess, assertNotEquals } from "@std/assert";
 import { breakLock, deleteRecord } from "../sim/people.ts";
 import { NO_FAULTS, OBJECT } from "../sim/network.ts";
+import type { Client } from "../sim/client.ts";
+import type { World } from "../sim/world.ts";
 import {
   calmWorld,
   edit,
@@ -287,4 +289,61 @@ Deno.test("a holder whose record becomes garbage tells its work to stop as soon 
   // Its work takes half a second to end after TERM.
   assertLess(world.time.now - from, 1_000);
   assertEquals(holder.state.result?.kind, "lost");
+});
+
+/** An `acquire` that holds, and is about to hand over. */
+function acquirer(world: World): Client {
+  const client = world.start("a", { work: "steps" });
+  client.onHold = () => {};
+  world.run(() => client.state.phase === "holding", 1_000, "it does not hold");
+  return client;
+}
+
+Deno.test("a process that stood still past its TTL hands nothing over that another holds", () => {
+  const world = calmWorld();
+  const client = acquirer(world);
+  const next = waiter(world, "b");
+  client.pause(20_000);
+  client.happen({ kind: "hand_over" });
+  untilItWorks(world, next);
+  untilItIsOver(world, client);
+  assertEquals(client.state.result?.kind, "lost");
+});
+
+Deno.test("a process whose machine slept hands over once it has renewed, if nobody took the lock", () => {
+  const world = calmWorld();
+  const client = acquirer(world);
+  client.sleep(20_000);
+  client.happen({ kind: "hand_over" });
+  const from = world.time.now;
+  untilItIsOver(world, client);
+  assertEquals(client.state.result, { kind: "handed_over" });
+  assertEquals(requests(world, client, from), ["replace"]);
+});
+
+Deno.test("what cannot be renewed for the hand-over is given back as lost", () => {
+  const world = calmWorld();
+  const client = acquirer(world);
+  world.network.down = true;
+  world.runFor(5_000);
+  client.happen({ kind: "hand_over" });
+  assertEquals(client.state.phase, "holding");
+  world.runFor(6_000);
+  world.network.down = false;
+  untilItIsOver(world, client);
+  assertEquals(client.state.result?.kind, "lost");
+  assertEquals(world.record()?.holders, []);
+});
+
+Deno.test("a signal that comes while a hand-over waits for its renewal gives the lock back", () => {
+  const world = calmWorld();
+  const client = acquirer(world);
+  world.network.down = true;
+  world.runFor(5_000);
+  client.happen({ kind: "hand_over" });
+  client.happen({ kind: "give_up" });
+  world.network.down = false;
+  untilItIsOver(world, client);
+  assertEquals(client.state.result, { kind: "gave_up" });
+  assertEquals(world.record()?.holders, []);
 });

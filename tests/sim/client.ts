@@ -100,6 +100,10 @@ export class Client {
   get wall(): number {
     return 1_700_000_000_000 + this.world.time.now * this.persona.rate + this.#wallOffset;
   }
+  /** Its machine sleeps. */
+  get asleep(): boolean {
+    return this.#asleepSince !== null;
+  }
   get paused(): boolean {
     return this.#pausedUntil !== null;
   }

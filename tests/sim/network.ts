@@ -348,6 +348,12 @@ export class Network {
     return { tickets };
   }
 
+  /** The store has no memory of any earlier state. */
+  forgetPast(): void {
+    this.#past = [];
+    this.#shownAt.clear();
+  }
+
   /** The states in which a ticket was, before the present one, that a list of lately may still show. */
   statesLately(uid: string): StoredTicket[] {
     return this.#past.filter(({ until }) => until >= this.time.now - MOST_BEHIND_MS)

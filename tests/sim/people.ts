@@ -65,7 +65,7 @@ function breakHold(world: World, how: "now" | "in order", grant: string): void {
     ? remove(record, grant, tickets, ending)
     : breakHolder(record, grant, "person", "test");
   if (typeof next === "string") return;
-  if (how === "now") world.referee.brokenNow.add(grant);
+  if (how === "now") world.referee.works.brokenNow.add(grant);
   world.core.replaceRecord(OBJECT, stored, encodeRecord(next));
 }
 

@@ -1,6 +1,5 @@
 /** Checks what the clients of a simulated world do against what the lock promises. */
-import type { Mode } from "../../lib/lock/record.ts";
-import { parseRecord, parseTicket } from "../../lib/lock/record.ts";
+import { encodeRecord, parseRecord, parseTicket } from "../../lib/lock/record.ts";
 import type { LockRecord } from "../../lib/lock/record.ts";
 import { isV3 } from "../../lib/lock/sequential.ts";
 import { isSpent, numberOf } from "../../lib/lock/queue.ts";
@@ -10,32 +9,9 @@ import type { Client } from "./client.ts";
 import { OBJECT } from "./network.ts";
 import type { Sent } from "./network.ts";
 import { change, seconds } from "./story.ts";
+import { Violation } from "./violation.ts";
+import { Works } from "./works.ts";
 import type { World } from "./world.ts";
-
-/** A promise that was broken. */
-export class Violation extends Error {
-  override readonly name = "Violation";
-}
-
-/** Work that began. */
-export interface Work {
-  readonly client: Client;
-  readonly name: string;
-  readonly token: number;
-  readonly at: number;
-  readonly mode: Mode;
-  readonly slot: number;
-  readonly grant: string;
-  readonly uid: string;
-}
-
-/** True when the two may not go on at the same time. */
-function exclude(a: Work, b: Work): boolean {
-  // The same hold, handed over.
-  if (a.grant === b.grant) return false;
-  if (a.mode === "shared" && b.mode === "shared") return false;
-  return a.mode !== b.mode || a.slot === b.slot;
-}
 
 /** So many requests of one client in a second, deletions aside, are more than any situation needs. */
 const MOST_A_SECOND = 60;
@@ -43,13 +19,19 @@ const MOST_A_SECOND = 60;
 /** A write that took longer is told to be late. */
 const LATE_MS = 500;
 
+export { Violation };
+
 /** Watches every record that is written and all work that begins. */
 export class Referee {
-  readonly begun: Work[] = [];
-  /** Grants whose hold a person took away at once. */
-  readonly brokenNow = new Set<string>();
+  readonly works: Works;
   /** The record as it stands. */
   known: LockRecord | null = null;
+  /** As it is stored. */
+  #stored: StoredRecord | null = null;
+  /** The store was restored, and nothing was written into its record since. */
+  #isAsRestored = false;
+  /** How often the store began to count its revisions from before. */
+  #era = 0;
   /** A test damages the record: it is not looked at any more. */
   blind = false;
   /** By uid, when each ticket was made and with which revision. */
@@ -61,6 +43,7 @@ export class Referee {
   readonly #sent = new Map<string, { second: number; count: number }>();
 
   constructor(readonly world: World) {
+    this.works = new Works(world);
     world.network.onSent = (sent) => this.#requestSent(sent);
     world.core.subscribe((change) => {
       if (change.kind === "record") this.#seen(change.record);
@@ -84,22 +67,23 @@ export class Referee {
   #seen(stored: StoredRecord | null): void {
     if (this.blind) return;
     const before = this.known;
+    const base = this.#stored;
     const record = stored === null ? null : parseRecord(stored.text);
     this.known = record;
-    if (record === null) return this.world.say("store", "the record is gone");
-    if (this.world.listens) {
-      const { landing } = this.world.network;
-      const agoMs = this.world.time.now - (landing?.at ?? this.world.time.now);
-      const late = agoMs > LATE_MS ? ` (sent ${seconds(agoMs)} s ago)` : "";
-      const what = change(before, record, this.world.named);
-      this.world.say(landing?.sender ?? "somebody", `${what}${late}`);
+    this.#stored = stored;
+    if (record === null) {
+      for (const { grant } of before?.holders ?? []) this.works.unnamed(grant);
+      return this.world.say("store", "the record is gone");
     }
+    if (this.world.listens) this.#tell(before, record);
     const { holders, turn, capacity, last_token } = record;
     const exclusive = holders.filter(({ mode }) => mode === "exclusive").length;
     if (exclusive > capacity || (exclusive > 0 && exclusive < holders.length)) {
       throw new Violation(`${holders.length} hold where ${capacity} may`);
     }
-    if (before === null) return this.#noteRenewals(record);
+    const goesBack = this.#isOfBefore(base);
+    this.#noteHolders(before, record, goesBack);
+    if (before === null || goesBack) return this.#noteRenewals(record);
     this.#checkExpired(before, record);
     this.#noteRenewals(record);
     // Version 3 wipes all that it does not know.
@@ -114,6 +98,70 @@ export class Referee {
     for (const grant of turn) {
       if (!before.turn.includes(grant)) this.#checkOrder(record, grant);
     }
+  }
+
+  #tell(before: LockRecord | null, record: LockRecord): void {
+    const { landing } = this.world.network;
+    const agoMs = this.world.time.now - (landing?.at ?? this.world.time.now);
+    const late = agoMs > LATE_MS ? ` (sent ${seconds(agoMs)} s ago)` : "";
+    const what = change(before, record, this.world.named);
+    this.world.say(landing?.sender ?? "somebody", `${what}${late}`);
+  }
+
+  /**
+   * True for a write that was sent against a record of before a restore, and meets one of the same revision: the store has used that
+   * number twice, so its compare-and-swap compares nothing.
+   */
+  #isOfBefore(base: StoredRecord | null): boolean {
+    const request = this.world.network.landing?.request;
+    return request?.kind === "replace" && this.#era > 0 && base?.text !== request.base.text;
+  }
+
+  /** True when what is stored now is just what one of the clients has written. */
+  #isAsSent(): boolean {
+    const request = this.world.network.landing?.request;
+    const sent = request?.kind === "replace" ? encodeRecord(request.next) : null;
+    return sent === this.#stored?.text;
+  }
+
+  /** Who holds, and who does not any more: none of them without a trace. */
+  #noteHolders(before: LockRecord | null, record: LockRecord, goesBack: boolean): void {
+    const { works } = this;
+    for (const { grant, state } of before?.holders ?? []) {
+      const now = record.holders.find((one) => one.grant === grant);
+      if (now === undefined || (now.state !== "held" && state === "held")) works.unnamed(grant);
+      if (now !== undefined || record.history.some((one) => one.grant === grant)) continue;
+      if (goesBack) works.disowned.add(grant);
+      else if (this.#isAsSent()) throw new Violation(`${grant} went without a trace`);
+    }
+    const old = new Set(before?.holders.map(({ grant }) => grant));
+    for (const { grant, state } of record.holders) {
+      if (old.has(grant)) continue;
+      if (state === "held") works.named(grant);
+      works.eras.set(grant, this.#era);
+      if (this.#isAsRestored) works.blindTokens.add(grant);
+    }
+    this.#isAsRestored = false;
+  }
+
+  /** The store was restored to an older state: whoever holds by what it forgot has lost the lock. */
+  restored(next: "as then" | "bumped"): void {
+    const before = this.known;
+    const stored = this.world.core.readRecord(OBJECT);
+    const record = stored === null ? null : parseRecord(stored.text);
+    this.known = record;
+    this.#stored = stored;
+    this.works.restored();
+    if (next === "as then") this.#era++;
+    else if (stored !== null) this.#isAsRestored = true;
+    const now = new Map(record?.holders.map((holder) => [holder.grant, holder]));
+    for (const { grant } of before?.holders ?? []) {
+      if (now.get(grant)?.state === "held") continue;
+      this.works.unnamed(grant);
+      this.works.disowned.add(grant);
+    }
+    for (const { grant, state } of now.values()) if (state === "held") this.works.named(grant);
+    if (record !== null) this.#noteRenewals(record);
   }
 
   #noteRenewals({ holders }: LockRecord): void {
@@ -181,37 +229,23 @@ export class Referee {
   /** Is asked before work begins whether somebody who is not of ours works. */
   strangers: (client: Client) => void = () => {};
 
-  /** Checks work that is about to begin. */
+  /** Checks the work of a command that is about to begin. */
   workStarted(client: Client): void {
     this.strangers(client);
     const { name, config } = client.persona;
-    const work: Work = {
-      client,
+    const grant = client.grantAtWork;
+    this.works.begin({
       name,
       token: client.working ?? 0,
       at: this.world.time.now,
       mode: config.mode,
       slot: client.slotAtWork,
-      grant: client.grantAtWork,
+      grant,
       uid: client.uidAtWork,
-    };
-    this.world.say(name, `work begins with token ${work.token}`);
-    for (const other of this.begun) {
-      if (!exclude(work, other) || this.#excused(work, other)) continue;
-      const runs = other.client.working !== null && other.client.grantAtWork === other.grant;
-      if (runs && !other.client.sleptAtWork) {
-        throw new Violation(`${name} works while ${other.name} does`);
-      }
-      if (work.token <= other.token) {
-        throw new Violation(`token ${work.token} of ${name} after ${other.token} of ${other.name}`);
-      }
-    }
-    this.begun.push(work);
-  }
-
-  /** `break --now` takes it on itself; and a newcomer cannot know of a holder whose record was deleted before it came. */
-  #excused(work: Work, other: Work): boolean {
-    if (this.brokenNow.has(other.grant) || this.brokenNow.has(work.grant)) return true;
-    return other.uid !== work.uid && !work.client.sawHeld.has(other.uid);
+      kind: config.work,
+      client,
+      isRunning: () => client.working !== null && client.grantAtWork === grant,
+      wasTold: () => !client.alive || client.state.result?.kind === "lost",
+    });
   }
 }

@@ -14,7 +14,7 @@ import { breakTheForgotten } from "./people.ts";
 import { stream } from "./random.ts";
 import type { Chance } from "./random.ts";
 import { Referee, Violation } from "./referee.ts";
-import type { Work } from "./referee.ts";
+import type { Work } from "./works.ts";
 import { sentence, told } from "./story.ts";
 import type { Line } from "./story.ts";
 import { Timeline } from "./timeline.ts";
@@ -147,7 +147,7 @@ export class World {
 
   /** Who worked, in the order in which their work began. */
   get begun(): readonly Work[] {
-    return this.referee.begun;
+    return this.referee.works.begun;
   }
 
   /** Starts a client. */
@@ -238,6 +238,7 @@ export class World {
       this.run(() => this.clients.every((one) => one.over), 120_000, "the last ones wait for ever");
     }
     this.runFor(1000);
+    this.referee.works.judge();
     const left = this.core.listTickets(OBJECT);
     if (left.length > 0) throw new Violation(`tickets stay behind: ${left.map((t) => t.grant)}`);
     if ((this.referee.known?.holders.length ?? 0) > 0) throw new Violation("a holder stays behind");

@@ -113,15 +113,18 @@ export const STATES: readonly Chapter[] = [
         what: "A record that is gone is lost to its holder; who saw it held waits a full TTL",
         says: [
           "one that saw the lock held waits a full TTL first",
-          "no record, or one of another uid | for one TTL",
+          "no record, one of another uid, or one that was set back by its store | for one TTL",
           "no record, another uid, my grant not in it",
           "Those who saw it held wait a full TTL",
+          "Those who saw them hold find the record set back",
         ],
         checks: ["simWork", "modelWork"],
         tests: [
           "lock/hold_test.ts|a holder whose record was deleted stops its work, and neither makes a record nor writes one",
           "lock/hold_test.ts|a holder whose record was deleted and made again does not touch the new one",
           "lock/wait_test.ts|who saw a record held waits a full TTL after its deletion, whoever makes a new one",
+          "lock/driver_test.ts|who saw a lock held of which a restored store knows nothing waits a full TTL",
+          "lock/driver_test.ts|who learns of a restored store only when its revisions have caught up knows it by the last token",
           "lock/wait_test.ts|one that waits out a TTL answers the calls of those who need not",
           "cluster/run_record_test.ts|when the record is deleted the holder stops, the waiters go on in order after a TTL",
         ],
@@ -213,9 +216,19 @@ export const STATES: readonly Chapter[] = [
         ],
       },
       {
+        what: "`acquire` hands over only what it holds",
+        says: ["`acquire` hands its hold over to a renewer only while no renewal is due"],
+        tests: [
+          "lock/hold_test.ts|a process that stood still past its TTL hands nothing over that another holds",
+          "lock/hold_test.ts|a process whose machine slept hands over once it has renewed",
+          "lock/hold_test.ts|what cannot be renewed for the hand-over is given back as lost",
+          "lock/hold_test.ts|a signal that comes while a hand-over waits for its renewal",
+        ],
+      },
+      {
         what: "Nobody has to stop the renewer of `acquire`; a gap is told",
         says: [
-          "`acquire` leaves a renewer that nobody has to stop by hand",
+          "The renewer is one that nobody has to stop by hand",
           "When renewals fail for longer than the TTL it goes on trying",
           "The gap is said",
         ],
