@@ -115,6 +115,8 @@ export class Works {
   /** True when a token that is not greater is a bug. */
   #areComparable(work: Work, other: Work): boolean {
     if (this.blindTokens.has(work.grant)) return false;
+    // Broken at once before the answer to its claim came: it begins late, and its token says so.
+    if (this.brokenNow.has(work.grant)) return false;
     if (this.eras.get(work.grant) !== this.eras.get(other.grant)) return false;
     // A newcomer cannot know of a hold in a record that was deleted before it came, nor could who works by its token. (It still is greater.)
     return true;
