@@ -47,7 +47,7 @@ export function layAmbushes(world: World): void {
     ambushes.push({ name: `ambush ${i}`, step, spares });
   }
   const givesUp = plan.happens(0.2);
-  const seizes = plan.happens(0.5);
+  const seizes = plan.happens(0.8);
   world.network.fate = (_request, _sender, sent) => {
     if (seizes) seize(world, sent);
     if (givesUp && sent.step === "claim") return givenUp(world, sent);
@@ -95,6 +95,10 @@ function seize(world: World, { name, sender, step }: Sent): void {
   if (step === "create record") {
     const act = ON_A_TICKET[chance.below(ON_A_TICKET.length)];
     world.time.after(afterMs, () => act?.(world, where));
+  }
+  // Both are over soon, and seldom begun: an outage hardly ever finds them by itself.
+  if ((step === "close the roll" || step === "remove") && chance.happens(0.2)) {
+    storeAway(world, chance.between(100, 15_000), where);
   }
   // Most have stopped to watch when they give back; not those who wanted to leave, and found that their claim had come true.
   const client = world.clients.find(({ persona }) => persona.name === sender);
