@@ -15,7 +15,8 @@ import { Exit } from "./errors.ts";
 import { Logger } from "./log.ts";
 import type { AcquireOptions } from "./options.ts";
 import { openOutput } from "./output.ts";
-import { configFor, describeLost, tellBy } from "./take.ts";
+import { LOOK_MS, noteOfEnd, renewing, whyToStop } from "./renewing.ts";
+import { configFor, tellBy } from "./take.ts";
 import { VERSION } from "./version.ts";
 
 /** What `acquire` tells its renewer. Secrets come apart from it. */
@@ -29,9 +30,6 @@ export interface RenewerJob {
   /** Those of the `acquire` that started it. */
   readonly options: Omit<AcquireOptions, "kubeconfigData">;
 }
-
-/** How often it looks whether it has to stop, in milliseconds. */
-const LOOK_MS = 1000;
 
 /** Resolves with the exit code, when there is nothing to renew any more. */
 export async function renewerMain(_args: readonly string[]): Promise<number> {
@@ -58,11 +56,8 @@ export async function renewerMain(_args: readonly string[]): Promise<number> {
   const store = stores.open(options.target.object, options.target.lock);
   signalReady();
   const diary = new Diary(job);
-  const config = configFor({ ...options, timeoutMs: null }, {
-    work: "steps",
-    onLost: "warn",
-    resumed: { grant: job.grant, then: "hold" },
-  });
+  const manner = renewing(job.grant);
+  const config = configFor({ ...options, timeoutMs: manner.timeoutMs }, manner);
   const client: LockClient = runLock(config, store, SYSTEM_CLOCK, {
     tell(level, text) {
       tellBy(log)(level, text);
@@ -85,14 +80,11 @@ export async function renewerMain(_args: readonly string[]): Promise<number> {
   return Exit.done;
 }
 
-/** Why there is nothing to renew any more, or null. */
-function stopReason({ folder, grant, options, watchStarted }: RenewerJob): string | null {
-  if (isStopped(folder, grant)) return "told to stop";
-  const { watchPid } = options;
-  if (watchPid !== null && !processAlive(watchPid, watchStarted)) {
-    return `process ${watchPid} is gone`;
-  }
-  return null;
+function stopReason({ folder, grant, options: { watchPid: pid }, watchStarted }: RenewerJob) {
+  return whyToStop({
+    stopped: isStopped(folder, grant),
+    watched: pid === null ? null : { pid, alive: processAlive(pid, watchStarted) },
+  });
 }
 
 /** Keeps the state file true, for `verify` and `release`. */
@@ -112,11 +104,8 @@ class Diary {
 
   /** The renewing is over although nobody stopped it. */
   end({ result }: State): void {
-    if (result?.kind === "lost") {
-      this.note({ phase: "lost", lost: { why: describeLost(result.lost) } });
-    } else if (result?.kind === "not_holder") {
-      this.note({ phase: "lost", lost: { why: "the record does not name this hold" } });
-    } else if (result !== null && "message" in result) this.note({ last_error: result.message });
+    const note = noteOfEnd(result);
+    if (note !== null) this.note(note);
   }
 
   /** Keeps the last two warnings: that there was a gap, and that it is over. */

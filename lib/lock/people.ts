@@ -149,39 +149,56 @@ export interface Withdrawn {
   readonly number?: number | null;
 }
 
+/** What is to be done about one that is withdrawn. */
+export interface Withdrawal {
+  /** The record to write; null when there is none, or it says already what became of the grant. */
+  readonly next: LockRecord | null;
+  /** To be deleted after that. */
+  readonly ticket: Queued | undefined;
+  /** True when it holds. */
+  readonly held: boolean;
+}
+
+/** How `grant` is taken back that is in `look`, if at all: given back if it holds, else barred, so that no late claim of it comes true. */
+export function withdrawal(
+  look: Pick<Look, "record" | "tickets">,
+  { grant, holder, number = null }: Withdrawn,
+  at: string,
+): Withdrawal {
+  const { record } = look;
+  const ticket = look.tickets.find((queued) => queued.ticket.grant === grant);
+  if (record === null || pastOf(record, grant) !== undefined) {
+    return { next: null, ticket, held: false };
+  }
+  const left = look.tickets.filter((queued) => queued !== ticket);
+  const released = release(record, grant, left, at);
+  if (typeof released !== "string") return { next: released, ticket, held: true };
+  const waiter = { grant, holder, link: "", mode: "exclusive", waitedSeconds: 0 } as const;
+  const waitedFor = (ticket && numberOf(ticket.ticket)) ?? number;
+  const ending = { outcome: "gave_up", by: null, reason: null, at } as const;
+  const next = bar(record, { ...waiter, ...ticket?.ticket, number: waitedFor }, left, ending);
+  return { next, ticket, held: false };
+}
+
 /**
- * Takes a grant back that was asked for and whose end is not known: it is given back if it holds, else it is put into the history, so
- * that no late claim of it can come true, and its ticket is deleted. Rejects with {@link StoreError}.
+ * Takes a grant back that was asked for and whose end is not known, as {@link withdrawal} says. Rejects with {@link StoreError}.
  *
  * @returns true when it held
  */
 export async function withdraw(
   store: LockStore,
-  { grant, holder, number = null }: Withdrawn,
+  withdrawn: Withdrawn,
   patience: Patience,
 ): Promise<boolean> {
   for (let wait = RETRY_MS.first;; wait = Math.min(wait * 2, RETRY_MS.most)) {
     const look = await lookAt(store, patience);
-    const ticket = look.tickets.find((queued) => queued.ticket.grant === grant);
-    const left = look.tickets.filter((queued) => queued !== ticket);
-    const at = new Date().toISOString();
-    const held = look.record !== null && holderOf(look.record, grant) !== undefined;
+    const { next, ticket, held } = withdrawal(look, withdrawn, new Date().toISOString());
     try {
-      if (
-        look.stored !== null && look.record !== null && pastOf(look.record, grant) === undefined
-      ) {
-        const released = release(look.record, grant, left, at);
-        const mode = "exclusive";
-        const waiter = { grant, holder, link: "", mode, waitedSeconds: 0 } as const;
-        const waitedFor = (ticket && numberOf(ticket.ticket)) ?? number;
-        const ending = { outcome: "gave_up", by: null, reason: null, at } as const;
-        const next = typeof released === "string"
-          ? bar(look.record, { ...waiter, ...ticket?.ticket, number: waitedFor }, left, ending)
-          : released;
+      if (look.stored !== null && next !== null) {
         await store.replaceRecord(look.stored, encodeRecord(next));
       }
       if (ticket !== undefined) {
-        await persistently(patience, () => dropTicket(store, grant, ticket.uid));
+        await persistently(patience, () => dropTicket(store, withdrawn.grant, ticket.uid));
       }
       return held;
     } catch (error) {

@@ -1,6 +1,10 @@
 /** One run with everything going wrong at random. */
+import type { Config } from "../../lib/lock/driver.ts";
 import type { Expiry } from "../../lib/lock/rules.ts";
+import { AcquireJob, jobSuffers } from "./acquire_job.ts";
 import { layAmbushes } from "./ambush.ts";
+import type { Job } from "./acquire_job.ts";
+import type { Client, Persona } from "./client.ts";
 import { jobOf } from "./jobs.ts";
 import { befalls, MISFORTUNES, storeAway } from "./misfortunes.ts";
 import type { ClientFault } from "./misfortunes.ts";
@@ -42,8 +46,9 @@ function startClients(world: World, plan: Chance): void {
     sleeps: plan.happens(0.15),
     shared: plan.happens(0.3) ? plan.between(0.2, 0.8) : 0,
     ranks: plan.happens(0.2),
-    clocks: plan.happens(0.5) ? 0.045 : 0,
+    clocks: plan.happens(0.5) ? 0.05 : 0,
     policies: plan.happens(0.4),
+    acquires: plan.happens(0.5) ? plan.between(0.2, 1) : 0,
   };
   world.jobs.well = plan.happens(0.3);
   const count = world.size.clients ?? 3 + plan.below(4);
@@ -66,6 +71,7 @@ interface Kinds {
   /** How far the rates of the clocks are apart at most. */
   readonly clocks: number;
   readonly policies: boolean;
+  readonly acquires: number;
 }
 
 function startClient(world: World, name: string, chance: Chance, kinds: Kinds): void {
@@ -76,14 +82,16 @@ function startClient(world: World, name: string, chance: Chance, kinds: Kinds): 
   const timeoutMs = some(0.1, "tries once", 0, null);
   const rate = 1 + chance.between(-kinds.clocks, kinds.clocks);
   const isOff = kinds.clocks > 0 && world.mishap("clock rate", name, "nobody");
-  const client = world.start(name, {
+  const config: Partial<Config> = {
     timeoutMs: some(0.15, "is impatient", chance.between(0, 30_000), timeoutMs),
     news: some(0.15, "polls", "poll", "watch"),
     ttlMs: some(0.2, "has a short TTL", 6_000, 10_000),
     mode: some(kinds.shared, "reads", "shared", "exclusive"),
     priority: some(kinds.ranks ? 0.5 : 0, "goes first", 1, 0),
     expiry: some(kinds.policies ? 1 : 0, "has a policy", policy(chance, name), "takeover"),
-  }, {
+    maxHoldMs: some(0.1, "may not hold for long", chance.between(500, 15_000), null),
+  };
+  const persona: Partial<Persona> = {
     rate: isOff ? rate : 1,
     wallOffsetMs: some(
       0.3,
@@ -93,7 +101,11 @@ function startClient(world: World, name: string, chance: Chance, kinds: Kinds): 
     ),
     workMs: some(0.3, "works long", chance.between(5_000, 30_000), chance.between(10, 3000)),
     stubbornMs: some(0.8, "ends slowly", chance.between(10, 20_000), 10),
-  });
+  };
+  const acquires = some(kinds.acquires, "acquires", true, false);
+  const client = acquires
+    ? startJob(world, { name, config, persona }, chance, kinds)
+    : world.start(name, config, persona);
   const suffers = (probability: number, within: number, fault: ClientFault) => {
     if (!chance.happens(probability)) return;
     const misfortune = MISFORTUNES[fault](chance);
@@ -104,6 +116,26 @@ function startClient(world: World, name: string, chance: Chance, kinds: Kinds): 
   if (kinds.sleeps) suffers(0.5, 30_000, "asleep");
   suffers(0.15, 40_000, "signalled");
   suffers(0.15, 40_000, "wall clock set");
+}
+
+/** A job of several steps instead of one command. @returns the process of its `acquire` */
+function startJob(
+  world: World,
+  { name, config, persona }: Pick<Job, "name" | "config" | "persona">,
+  chance: Chance,
+  kinds: Kinds,
+): Client {
+  const steps = 1 + chance.below(3);
+  const job = new AcquireJob(world, {
+    name,
+    config,
+    persona,
+    stepsMs: Array.from({ length: steps }, () => (persona.workMs ?? 1000) / steps),
+    verifies: chance.happens(0.6),
+    watches: chance.happens(0.6),
+  });
+  if (kinds.deaths) jobSuffers(world, job, chance, 40_000);
+  return job.acquirer;
 }
 
 function policy(chance: Chance, name: string): Expiry {

@@ -29,6 +29,8 @@ export class Jobs {
   answerMs: number | null = null;
   /** By job, what is told of it instead of the truth. */
   readonly told = new Map<string, Fate>();
+  /** By job, where it is more than one client: whether it goes on. */
+  readonly lives = new Map<string, () => boolean>();
   /** How often it was asked about each job. */
   readonly asked = new Map<string, number>();
   /** Whom it told of which job that it is over, and by whose word. */
@@ -72,7 +74,8 @@ export class Jobs {
     if (told !== undefined) return told;
     if (ill(0.2, "500")) return { kind: "unknown", why: "500" };
     const client = this.world.clients.find(({ persona }) => persona.name === run_id);
-    const works = client !== undefined && !(client.over && client.working === null);
+    const works = this.lives.get(run_id)?.() ??
+      (client !== undefined && !(client.over && client.working === null));
     if (ill(works ? 0.1 : 0.4, "the server has given that job up")) this.#lost.add(run_id);
     if (this.#lost.has(run_id)) return { kind: "over", by: "server", why: "its job is over" };
     return works

@@ -86,7 +86,7 @@ export const PEOPLES_ACTS: readonly PeoplesAct[] = [
 /** From now on a person breaks what nobody else may take off: a holder with `never` that is not at work any more. */
 export function breakTheForgotten(world: World): void {
   const dead = world.referee.known?.holders.find(({ grant, on_expiry, state }) =>
-    on_expiry === "never" && state === "held" && (world.clientOf(grant)?.over ?? true)
+    on_expiry === "never" && state === "held" && world.isForgotten(grant)
   );
   // It is what ends the trouble, and no mishap.
   if (dead !== undefined) breakHold(world, "in order", dead.grant);

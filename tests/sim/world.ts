@@ -4,6 +4,7 @@ import { emptyRecord, encodeRecord } from "../../lib/lock/record.ts";
 import type { Fate } from "../../lib/lock/expiry.ts";
 import type { Identity, LockRecord } from "../../lib/lock/record.ts";
 import { MemoryCore } from "../../lib/store/memory_store.ts";
+import type { AcquireJob } from "./acquire_job.ts";
 import { Client } from "./client.ts";
 import type { Persona } from "./client.ts";
 import { Jobs } from "./jobs.ts";
@@ -79,6 +80,8 @@ export class World {
   readonly core = new MemoryCore();
   readonly network: Network;
   readonly clients: Client[] = [];
+  /** Those of the clients that belong together. */
+  readonly acquireJobs: AcquireJob[] = [];
   /** The names of those who want the lock and are not of ours. */
   readonly strangers: string[] = [];
   /** What happened. */
@@ -216,6 +219,19 @@ export class World {
     return this.clients.find(({ persona }) => persona.config.grantPrefix === prefix);
   }
 
+  /** All that came have come to their end. */
+  get isOver(): boolean {
+    return this.clients.every(({ over }) => over) && this.acquireJobs.every(({ over }) => over);
+  }
+
+  /** Nobody works by `grant` any more, or ever will. */
+  isForgotten(grant: string): boolean {
+    const job = this.acquireJobs.find((one) => one.grant === grant);
+    return job === undefined
+      ? this.clientOf(grant)?.over ?? true
+      : job.over && job.processes.length === 0;
+  }
+
   /** Makes the record as somebody may have made it before: with a capacity. */
   makeRecord(capacity: number): void {
     const record = { ...emptyRecord(IDENTITY), capacity };
@@ -225,7 +241,7 @@ export class World {
   /** After everything: nobody waits for ever, and nothing is left that somebody would have to wait for. */
   finish(limitMs: number): void {
     breakTheForgotten(this);
-    this.run(() => this.clients.every((client) => client.over), limitMs, "somebody waits for ever");
+    this.run(() => this.isOver, limitMs, "somebody waits for ever");
     // What is late has landed by then: a ticket whose waiter is long gone is for the next one to clear away.
     this.runFor(45_000);
     for (const pass of [1, 2]) {
@@ -235,7 +251,7 @@ export class World {
       for (let i = 0; i < capacity + (capacity > 1 ? 1 : 0); i++) {
         this.start(`last${pass}${i}`, {}, { workMs });
       }
-      this.run(() => this.clients.every((one) => one.over), 120_000, "the last ones wait for ever");
+      this.run(() => this.isOver, 120_000, "the last ones wait for ever");
     }
     this.runFor(1000);
     this.referee.works.judge();
