@@ -1,5 +1,6 @@
 /** Durations as people write and read them. Inside the program they are milliseconds. */
 import { usage } from "./errors.ts";
+import { neutral } from "./text.ts";
 
 /** The longest duration that is taken: 365 days. Anything above is a slip, and far from what timers can do. */
 export const MAX_DURATION_MS = 365 * 24 * 3600 * 1000;
@@ -24,8 +25,7 @@ const EXAMPLES = "write it as 90s, 15m, 2h, 1h30m or whole seconds";
  */
 export function parseDuration(text: string, from: string): number {
   const written = text.trim();
-  const shown = JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
-  const refused = (why: string) => usage(`${from}: ${shown} ${why}; ${EXAMPLES}`);
+  const refused = (why: string) => usage(`${from}: ${quoted(text)} ${why}; ${EXAMPLES}`);
   if (written === "") throw refused("is empty");
   if (/^-\s*\d/.test(written)) throw refused("is negative");
 
@@ -45,6 +45,11 @@ export function parseDuration(text: string, from: string): number {
   return milliseconds;
 }
 
+/** As it may stand in a sentence. */
+function quoted(text: string): string {
+  return JSON.stringify(neutral(text, 40));
+}
+
 /**
  * {@link parseDuration}, but not less than `leastMs` and not more than `mostMs`.
  *
@@ -56,7 +61,7 @@ export function parseDurationWithin(
   from: string,
 ): number {
   const milliseconds = parseDuration(text, from);
-  const refused = (why: string) => usage(`${from}: ${JSON.stringify(text)} is too ${why}`);
+  const refused = (why: string) => usage(`${from}: ${quoted(text)} is too ${why}`);
   if (milliseconds < leastMs) throw refused(`short; at least ${exact(leastMs)}`);
   if (milliseconds > mostMs) throw refused(`long; at most ${formatDuration(mostMs)}`);
   return milliseconds;

@@ -93,3 +93,11 @@ for (
     assertEquals(formatDuration(ms), text);
   });
 }
+
+Deno.test("what is no duration is quoted without what a terminal would obey", () => {
+  for (const text of ["5\u0085x", "\u009b2J", "1\u2028x", "\u202e5m", "x".repeat(99)]) {
+    const { message } = assertThrows(() => parseDuration(text, "--ttl"), CliError);
+    // deno-lint-ignore no-control-regex
+    assertEquals(/[\u0000-\u001f\u007f-\u009f\u2028\u202e]|x{41}/.test(message), false, message);
+  }
+});
