@@ -267,4 +267,47 @@ export const FOUND: readonly Found[] = [
     broke: "messages",
     test: "e2e/damage_test.ts|refuses a lock database in a place where nothing can be made",
   },
+  {
+    by: "list of faults",
+    what:
+      "Where a webhook took a claim out of what was written, its client wrote it again a hundred times a second, for ever",
+    broke: "no stuck lock",
+    test:
+      "lock/altered_test.ts|one whose entry is taken out of what it writes ends with that said, and nothing of it stays",
+  },
+  {
+    by: "attack",
+    what:
+      "Ctrl-C did nothing while a lock could not be given back, for as long as its TTL, and nothing was said",
+    broke: "people",
+    test:
+      "e2e/run_release_test.ts|a second signal while the lock cannot be given back ends it at once",
+  },
+  {
+    by: "attack",
+    what: "`run` that a signal ended said that its lock was given back where it could not be",
+    broke: "messages",
+    test:
+      "e2e/run_release_test.ts|a lock that can never be given back is tried for 15 s or its TTL, and nobody says that it was",
+  },
+  {
+    by: "fuzzers",
+    what:
+      "A number beyond a double, in a field that this version does not know, was written back as null, or as another one",
+    broke: "what others wrote",
+    test:
+      "lock/json_test.ts|in a field that this version does not know is written back to its last digit",
+  },
+  {
+    by: "list of faults",
+    what: "A login plugin that did not end was told as no answer, without its name",
+    broke: "messages",
+    test: "e2e/input_test.ts|with a login plugin that does not end is exit 11",
+  },
+  {
+    by: "fuzzers",
+    what: "A variable that is no duration was quoted with its control characters",
+    broke: "messages",
+    test: "cli/durations_test.ts|what is no duration is quoted without what a terminal would obey",
+  },
 ];
