@@ -272,8 +272,12 @@ export interface Hold {
   readonly ackedAt: number;
   /** When the next renewal is due. */
   readonly renewAt: number;
-  /** A renewal that was sent and not answered yet, with its first sending. */
-  readonly pending: { readonly renewals: number; readonly firstSentAt: number } | null;
+  /** A renewal that was sent and not answered yet, with its first sending: its count and its time tell it from one of another process. */
+  readonly pending: {
+    readonly renewals: number;
+    readonly at: string;
+    readonly firstSentAt: number;
+  } | null;
   /** `over` once all of it is reaped. */
   readonly work: "none" | "running" | "over";
   /** How far the deadline has been acted on. */

@@ -246,8 +246,10 @@ export function examineHold(d: Draft, source: "read" | "write" | "event"): void 
     };
     return lose(d, lost, Math.min(d.now + GRACE_MS, hold.ackedAt + ttl(d) * PART.kill));
   }
-  if (hold.pending !== null && mine.renewals >= hold.pending.renewals) {
-    acknowledge(d, hold.pending.firstSentAt);
+  // Another process of the job may renew this hold, too, and may have done so before this one sent anything.
+  const { pending } = hold;
+  if (mine.renewals === pending?.renewals && mine.renewed_at === pending.at) {
+    acknowledge(d, pending.firstSentAt);
   }
   const next = known?.record.next_build;
   if (next !== undefined && hold.number !== null && next > hold.number) {
@@ -303,14 +305,14 @@ function sendRenewal(d: Draft, hold: Hold): void {
     d.mustRead = true;
     return;
   }
-  const next = renew(known.record, d.grant, at(d));
+  const renewals = (holderOf(known.record, d.grant)?.renewals ?? 0) + 1;
+  // The same write again, whichever of the two comes to be applied.
+  const pending = hold.pending?.renewals === renewals
+    ? hold.pending
+    : { renewals, at: at(d), firstSentAt: d.now };
+  const next = renew(known.record, d.grant, pending.at);
   if (typeof next === "string") return examineHold(d, "read");
-  const renewals = holderOf(next, d.grant)?.renewals ?? 0;
-  const again = hold.pending?.renewals === renewals;
-  d.hold = {
-    ...hold,
-    pending: { renewals, firstSentAt: again ? hold.pending?.firstSentAt ?? d.now : d.now },
-  };
+  d.hold = { ...hold, pending };
   ask(
     d,
     { kind: "replace", base: known.stored, next },

@@ -162,7 +162,8 @@ function isSetBack(
   now: { readonly stored: StoredRecord; readonly record: LockRecord },
 ): boolean {
   if (stored === null || record === null) return false;
-  return compareRevisions(now.stored.revision, stored.revision) < 0 ||
+  const moved = compareRevisions(now.stored.revision, stored.revision);
+  return moved < 0 || (moved === 0 && now.stored.text !== stored.text) ||
     (!isV3(now.record) && now.record.last_token < record.last_token);
 }
 

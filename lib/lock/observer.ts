@@ -11,6 +11,8 @@ export interface SeenHolder {
   readonly grant: string;
   /** Its count then: another count begins the silence anew. */
   readonly renewals: number;
+  /** Its time then, which says the same, but for a store that was restored and counts once more. It is compared, and no clock is asked. */
+  readonly renewedAt: string;
   /** Its own TTL, in milliseconds: silent for so long, it counts as dead. */
   readonly ttlMs: number;
   /** Monotonic, in milliseconds. */
@@ -37,10 +39,12 @@ export function see(sight: Sight, record: LockRecord, now: number): Sight {
   return {
     holders: record.holders.map((holder) => {
       const before = sight.holders.find((seen) => seen.grant === holder.grant);
+      const { grant, renewals, renewed_at: renewedAt } = holder;
       const ttlMs = holder.ttl_seconds * 1000;
-      return before !== undefined && before.renewals === holder.renewals
+      const stoodStill = before?.renewals === renewals && before.renewedAt === renewedAt;
+      return before !== undefined && stoodStill
         ? { ...before, ttlMs }
-        : { grant: holder.grant, renewals: holder.renewals, ttlMs, since: now };
+        : { grant, renewals, renewedAt, ttlMs, since: now };
     }),
     turns: record.turn.map((grant) =>
       sight.turns.find((seen) => seen.grant === grant) ?? { grant, since: now }

@@ -147,8 +147,9 @@ function resolveGrant(d: Draft, known: { stored: StoredRecord; record: LockRecor
   }
   const sent = openClaim(d);
   if (past === undefined && sent === null) return false;
+  // The text as well: a store that was restored uses its revisions twice.
   const unmoved = sent !== null && sent.base.uid === known.stored.uid &&
-    sent.base.revision === known.stored.revision;
+    sent.base.revision === known.stored.revision && sent.base.text === known.stored.text;
   if (past === undefined && sent !== null && unmoved) {
     if (embargoed(d)) return true;
     d.claim = { ...sent, sendings: sent.sendings + 1 };

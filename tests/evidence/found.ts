@@ -71,6 +71,30 @@ export const FOUND: readonly Found[] = [
       "lock/driver_test.ts|a waiter whose place lies in the future of a store that was set back takes the one of now",
   },
   {
+    by: "simulation",
+    what:
+      "A live holder was taken off as silent: in a restored store its renewal had the count of one that was seen before",
+    broke: "exclusion",
+    test:
+      "lock/observer_test.ts|a renewal with a count that was seen before, as a restored store makes one, begins a holder's count again",
+  },
+  {
+    by: "simulation",
+    what:
+      "A process that had stood still took an old renewal of its job's other process for the answer to its own of now",
+    broke: "exclusion",
+    test:
+      "lock/hold_test.ts|a renewal by another process of the job is no answer to one's own that it came before",
+  },
+  {
+    by: "simulation",
+    what:
+      "A claim without an answer was sent again over a holder, where a restored store had come to the same revision",
+    broke: "exclusion",
+    test:
+      "lock/driver_test.ts|a claim without an answer is not sent again over what a restored store has under the revision of then",
+  },
+  {
     by: "attack",
     what:
       "A build of another CI, or a run of another repository, took the turn of version 3's run with the same number",

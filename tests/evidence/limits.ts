@@ -38,6 +38,7 @@ export const LIMITS: readonly Promised[] = [
     tests: [
       "lock/driver_test.ts|a store that was set back is believed once it is read",
       "lock/driver_test.ts|who saw a lock held of which a restored store knows nothing waits a full TTL",
+      "sim/restored_test.ts|where the store is restored or emptied all are told",
     ],
   },
   {

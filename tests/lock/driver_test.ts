@@ -193,6 +193,32 @@ Deno.test("who learns of a restored store only when its revisions have caught up
   assertGreaterOrEqual(alone.state.embargoUntil ?? 0, alone.now + 10_000);
 });
 
+Deno.test("a record that has another text with the same revision is one that was set back", () => {
+  const alone = Alone.waiting();
+  alone.happen({ kind: "watch_ended", id: alone.state.watch.id, failure: null });
+  alone.answer({ record: stored({ ...heldBy("other-2"), last_token: 9 }, 5) });
+  assertGreaterOrEqual(alone.state.embargoUntil ?? 0, alone.now + 10_000);
+});
+
+Deno.test("a claim without an answer is not sent again over what a restored store has under the revision of then", () => {
+  const alone = Alone.waiting();
+  const { grant, watch: { id } } = alone.state;
+  alone.happen({
+    kind: "watched",
+    id,
+    record: stored({ ...heldBy("x-1"), holders: [], turn: [grant] }, 9),
+  });
+  const sent = () => alone.asked?.request.kind === "replace" ? alone.asked.request : null;
+  const claimed = sent();
+  assert(claimed !== null);
+  alone.answer({ failure: { kind: "unknown", message: "reset" } });
+  alone.happen({ kind: "tick" }, 1_000);
+  assertEquals(alone.asked?.request.kind, "read");
+  // Restored, and in use again: the same number, another state.
+  alone.answer({ record: stored(heldBy("other-9"), 9) });
+  assertEquals(sent(), null);
+});
+
 Deno.test("a waiter whose place lies in the future of a store that was set back takes the one of now", () => {
   const world = calmWorld();
   holderOf(world, "holder");

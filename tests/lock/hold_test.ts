@@ -347,3 +347,19 @@ Deno.test("a signal that comes while a hand-over waits for its renewal gives the
   assertEquals(client.state.result, { kind: "gave_up" });
   assertEquals(world.record()?.holders, []);
 });
+
+Deno.test("a renewal by another process of the job is no answer to one's own that it came before", () => {
+  const world = calmWorld();
+  const client = acquirer(world);
+  const grant = client.state.grant;
+  client.pause(5_000);
+  const renewer = world.start("r", { work: "steps", resumed: { grant, then: "hold" } });
+  renewer.onHold = () => {};
+  world.runFor(100);
+  renewer.kill();
+  // What it hears first when it goes on is the renewal of then; its own, of now, does not get through.
+  const heardAt = world.time.now * client.persona.rate;
+  world.network.fate = (_request, sender) => sender === "a" ? "lost" : null;
+  world.runFor(5_500);
+  assertLess(client.state.hold?.ackedAt ?? Infinity, heardAt);
+});

@@ -35,6 +35,14 @@ Deno.test("a holder's count begins when its value was first received, and again 
   assertEquals(sight.holders.map(silentAt), [25_000 + TTL]);
 });
 
+Deno.test("a renewal with a count that was seen before, as a restored store makes one, begins a holder's count again", () => {
+  const record = held("a");
+  const before = granted(renew(record, "a", "2026-01-01T00:00:05Z"));
+  const after = granted(renew(record, "a", "2026-01-01T00:00:20Z"));
+  const sight = see(see(NOTHING_SEEN, before, 5_000), after, 20_000);
+  assertEquals(sight.holders.map(silentAt), [20_000 + TTL]);
+});
+
 Deno.test("a renewal of one holder does not renew another", () => {
   const record = held("a", "b");
   const sight = see(see(NOTHING_SEEN, record, 0), granted(renew(record, "b", "")), 5_000);

@@ -234,7 +234,10 @@ export class AcquireJob {
     const { world, job } = this;
     if (this.phase === "asking") return this.#withdraw(until, 1);
     const name = `${job.name} release${tries === 0 ? "" : ` ${tries}`}`;
-    if (world.cut.without.has(name)) return this.#end();
+    if (world.cut.without.has(name)) {
+      this.#wasTold = true;
+      return this.#end();
+    }
     const resumed = { grant: this.grant, then: "release" } as const;
     const releaser = world.start(
       name,

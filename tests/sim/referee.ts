@@ -1,6 +1,6 @@
 /** Checks what the clients of a simulated world do against what the lock promises. */
 import { encodeRecord, parseRecord, parseTicket } from "../../lib/lock/record.ts";
-import type { LockRecord } from "../../lib/lock/record.ts";
+import type { Holder, LockRecord } from "../../lib/lock/record.ts";
 import { isV3 } from "../../lib/lock/sequential.ts";
 import { isSpent, numberOf } from "../../lib/lock/queue.ts";
 import { compareRevisions } from "../../lib/lock/store.ts";
@@ -21,6 +21,11 @@ const LATE_MS = 500;
 
 export { Violation };
 
+/** What is another with each renewal. */
+function signOf({ renewals, renewed_at }: Holder): string {
+  return `${renewals} ${renewed_at}`;
+}
+
 /** Watches every record that is written and all work that begins. */
 export class Referee {
   readonly works: Works;
@@ -30,6 +35,7 @@ export class Referee {
   #stored: StoredRecord | null = null;
   /** The store was restored, and nothing was written into its record since. */
   #isAsRestored = false;
+  #restoredAt = -Infinity;
   /** How often the store began to count its revisions from before. */
   #era = 0;
   /** A test damages the record: it is not looked at any more. */
@@ -37,8 +43,8 @@ export class Referee {
   /** By uid, when each ticket was made and with which revision. */
   readonly #made = new Map<string, { at: number; revision: string }>();
 
-  /** By grant, when its last renewal was seen. */
-  readonly #renewed = new Map<string, { at: number; renewals: number }>();
+  /** By grant, when each of its signs of life was first seen. */
+  readonly #signs = new Map<string, Map<string, number>>();
   /** By client, its requests of the present second. */
   readonly #sent = new Map<string, { second: number; count: number }>();
 
@@ -109,12 +115,13 @@ export class Referee {
   }
 
   /**
-   * True for a write that was sent against a record of before a restore, and meets one of the same revision: the store has used that
-   * number twice, so its compare-and-swap compares nothing.
+   * True for a write from before a restore: it was sent before that, or against a record of then that has the revision of the present one,
+   * as the store uses its numbers twice. Its compare-and-swap compares nothing.
    */
   #isOfBefore(base: StoredRecord | null): boolean {
-    const request = this.world.network.landing?.request;
-    return request?.kind === "replace" && this.#era > 0 && base?.text !== request.base.text;
+    const { landing } = this.world.network;
+    if (landing?.request.kind !== "replace" || this.#restoredAt === -Infinity) return false;
+    return landing.at <= this.#restoredAt || base?.text !== landing.request.base.text;
   }
 
   /** True when what is stored now is just what one of the clients has written. */
@@ -139,7 +146,7 @@ export class Referee {
       if (old.has(grant)) continue;
       if (state === "held") works.named(grant);
       works.eras.set(grant, this.#era);
-      if (this.#isAsRestored) works.blindTokens.add(grant);
+      if (this.#isAsRestored || goesBack) works.blindTokens.add(grant);
     }
     this.#isAsRestored = false;
   }
@@ -151,9 +158,14 @@ export class Referee {
     const record = stored === null ? null : parseRecord(stored.text);
     this.known = record;
     this.#stored = stored;
+    this.#restoredAt = this.world.time.now;
     this.works.restored();
     if (next === "as then") this.#era++;
     else if (stored !== null) this.#isAsRestored = true;
+    for (const holder of record?.holders ?? []) {
+      const last = [...this.#signs.get(holder.grant)?.keys() ?? []].at(-1);
+      if (last !== signOf(holder)) this.works.forgotten.add(holder.grant);
+    }
     const now = new Map(record?.holders.map((holder) => [holder.grant, holder]));
     for (const { grant } of before?.holders ?? []) {
       if (now.get(grant)?.state === "held") continue;
@@ -165,9 +177,11 @@ export class Referee {
   }
 
   #noteRenewals({ holders }: LockRecord): void {
-    for (const { grant, renewals } of holders) {
-      if (this.#renewed.get(grant)?.renewals === renewals) continue;
-      this.#renewed.set(grant, { at: this.world.time.now, renewals });
+    for (const holder of holders) {
+      const signs = this.#signs.get(holder.grant) ?? new Map<string, number>();
+      this.#signs.set(holder.grant, signs);
+      const sign = signOf(holder);
+      if (!signs.has(sign)) signs.set(sign, this.world.time.now);
     }
   }
 
@@ -176,7 +190,8 @@ export class Referee {
    * by one who was told so of its own job.
    */
   #checkExpired(before: LockRecord, after: LockRecord): void {
-    for (const { grant, state, on_expiry, job, ttl_seconds } of before.holders) {
+    for (const holder of before.holders) {
+      const { grant, state, on_expiry, job, ttl_seconds } = holder;
       const past = after.history.find((one) => one.grant === grant);
       if (past?.outcome !== "expired" || state !== "held") continue;
       if (on_expiry === "never") throw new Violation(`${grant} was taken off, and may never be`);
@@ -185,7 +200,7 @@ export class Referee {
         throw new Violation(`${past.by} took ${grant} off without knowing that its job is over`);
       }
       const early = told === "runner" && job?.held_for === "job";
-      const silentMs = this.world.time.now - (this.#renewed.get(grant)?.at ?? 0);
+      const silentMs = this.world.time.now - (this.#signs.get(grant)?.get(signOf(holder)) ?? 0);
       // The rates of the clocks differ a little.
       const leastMs = ttl_seconds * 1000 * 0.95 * (early ? 1 / 3 : 1);
       if (silentMs < leastMs) throw new Violation(`${grant} was silent for ${silentMs} ms only`);
@@ -203,7 +218,8 @@ export class Referee {
   /** Nobody who came later is named, or claims, before a ticket that stood when it came. */
   #checkOrder(record: LockRecord, grant: string): void {
     const newcomer = this.world.clientOf(grant);
-    if (newcomer === undefined) return;
+    // Who waited through a restore may have its place in another count than those whose tickets came back with it.
+    if (newcomer === undefined || newcomer.startedAt < this.#restoredAt) return;
     for (const stored of this.world.core.listTickets(OBJECT)) {
       const made = this.#made.get(stored.uid);
       const client = this.world.clientOf(stored.grant);
@@ -245,7 +261,9 @@ export class Referee {
       kind: config.work,
       client,
       isRunning: () => client.working !== null && client.grantAtWork === grant,
-      wasTold: () => !client.alive || client.state.result?.kind === "lost",
+      // Who is told that it could not be given back knows that it may have been lost before.
+      wasTold: () =>
+        !client.alive || client.state.result?.kind === "lost" || client.state.leftBehind !== null,
     });
   }
 }

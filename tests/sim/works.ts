@@ -26,6 +26,8 @@ export interface Work {
 interface Overlap {
   readonly newer: Work;
   readonly older: Work;
+  /** Those of them whom the record did not name then. */
+  readonly losers: readonly Work[];
   readonly at: number;
 }
 
@@ -53,6 +55,8 @@ export class Works {
   readonly brokenNow = new Set<string>();
   /** Grants whose entries went without a trace: with the store's last minutes, or under a write of before that. */
   readonly disowned = new Set<string>();
+  /** Grants whose last renewals a restored store forgot: those who did not hear of these count from an earlier one. */
+  readonly forgotten = new Set<string>();
   /** Grants whose token was made in a record of which nobody could know which tokens were given since its backup. */
   readonly blindTokens = new Set<string>();
   /** By grant, in which count of tokens it has its own: a store that is restored, and counts on from then, begins another. */
@@ -109,13 +113,17 @@ export class Works {
     if (this.#namedUntil.get(work.grant) !== Infinity) this.#bind(work);
   }
 
-  /** After everything: of two who worked at the same time the one whose hold was gone was told so. */
+  /** After everything: of two who worked at the same time each whose hold was gone was told so. */
   judge(): void {
-    for (const { newer, older, at } of this.#overlaps) {
-      // Restored after that, the store may name it again: then the other one learns of it.
+    for (const { newer, older, losers, at } of this.#overlaps) {
+      // Restored after that, the store may name a loser again, and the other one learns of it; under a write of before a restore as well.
       const either = this.#restoredAt > at || this.disowned.has(newer.grant);
-      if (older.wasTold() || (either && newer.wasTold())) continue;
-      throw new Violation(`${older.name} is not told that ${newer.name} worked beside it`);
+      if (either && (older.wasTold() || newer.wasTold())) continue;
+      for (const loser of losers) {
+        if (loser.wasTold()) continue;
+        const other = loser === older ? newer : older;
+        throw new Violation(`${loser.name} is not told that ${other.name} worked beside it`);
+      }
     }
   }
 
@@ -157,18 +165,20 @@ export class Works {
   /** Two work at the same time. */
   #meet(newer: Work, older: Work): void {
     const isExcused = this.brokenNow.has(older.grant) || this.brokenNow.has(newer.grant) ||
-      // A machine that slept since the record named it last: it has not had the time to stop.
+      // A machine that slept since the record named it last, or has not yet heard of the store since: it has not had the time to stop.
       this.#hasSlept(older) || this.#hasSlept(newer) ||
       // A newcomer cannot know of a holder whose record was deleted, or forgotten by its store, before it came.
       (older.uid !== newer.uid && !newer.client.sawHeld.has(older.uid)) ||
       (this.disowned.has(older.grant) && !newer.client.sawHolding.has(older.grant)) ||
-      this.disowned.has(newer.grant) ||
+      this.disowned.has(newer.grant) || this.forgotten.has(older.grant) ||
       older.kind === "steps";
     if (!isExcused) throw new Violation(`${newer.name} works while ${older.name} does`);
-    this.#overlaps.push({ newer, older, at: this.world.time.now });
+    const losers = [older, newer].filter(({ grant }) => this.#namedUntil.get(grant) !== Infinity);
+    this.#overlaps.push({ newer, older, losers, at: this.world.time.now });
   }
 
-  #hasSlept({ grant, client: { asleep, wokeAt } }: Work): boolean {
-    return asleep || wokeAt > (this.#namedUntil.get(grant) ?? -Infinity);
+  #hasSlept({ grant, client: { asleep, wokeAt, wokeAtClock, state } }: Work): boolean {
+    const isUnsure = state.grant === grant && (state.hold?.ackedAt ?? Infinity) < wokeAtClock;
+    return asleep || isUnsure || wokeAt > (this.#namedUntil.get(grant) ?? -Infinity);
   }
 }

@@ -57,6 +57,7 @@ export const STATES: readonly Chapter[] = [
         says: ["the holder renews; the others watch its `renewals`", "the named claim"],
         checks: ["simSilent"],
         tests: [
+          "lock/observer_test.ts|a renewal with a count that was seen before, as a restored store makes one, begins a holder's count again",
           "lock/observer_test.ts|a holder's count begins when its value was first received, and again with each renewal",
           "cluster/run_requests_test.ts|a hand-over is two writes of the record, and those further back ask for nothing",
         ],
@@ -147,7 +148,7 @@ export const STATES: readonly Chapter[] = [
       {
         what: "Silence is counted on one's own clock, from when a value was first received",
         says: [
-          "A holder is silent when its `renewals` stood still",
+          "A holder is silent when its `renewals` and `renewed_at` stood still",
           "A value can only have been written before that",
           "A turn has its own age, a roll call, too",
           "nobody else counts the TTL from an earlier moment",
