@@ -63,6 +63,8 @@ export class Client {
   readonly sawHolding = new Set<string>();
   /** When its machine woke last. */
   wokeAt = -Infinity;
+  /** The same by its own monotonic clock. */
+  wokeAtClock = -Infinity;
   /** What begins when it holds, in the place of work of its own. */
   onHold: (() => void) | null = null;
   /** Is told when it is done, or killed. */
@@ -161,6 +163,7 @@ export class Client {
     this.#slept += this.world.time.now - this.#asleepSince;
     this.#asleepSince = null;
     this.wokeAt = this.world.time.now;
+    this.wokeAtClock = this.clock;
   }
 
   /** SIGTERM: gives up, or has its work end. */
