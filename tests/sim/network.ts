@@ -154,8 +154,10 @@ export class Network {
   down = false;
   /** Says what becomes of a particular request; null leaves it to chance. */
   fate: (request: Request, sender: string, sent: Sent) => Fate | null = () => null;
-  /** Every request, one as it is seen on the wire. */
+  /** Every request, one as it is seen on the wire, as long as they are kept. */
   readonly sent: Sent[] = [];
+  /** False for runs of millions of them. */
+  keeps = true;
   /** Is told each of them. */
   onSent: (sent: Sent) => void = () => {};
   /** The request that the store is carrying out. */
@@ -265,7 +267,7 @@ export class Network {
     const { client, step } = from;
     const name = this.named(from);
     const sent: Sent = { at: time.now, sender: client.persona.name, request, step, name };
-    this.sent.push(sent);
+    if (this.keeps) this.sent.push(sent);
     client.noteStep(step);
     if (this.#decidesByStale) this.mishaps.meet("stale list", step);
     this.onSent(sent);

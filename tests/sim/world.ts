@@ -7,6 +7,7 @@ import { MemoryCore } from "../../lib/store/memory_store.ts";
 import type { AcquireJob } from "./acquire_job.ts";
 import { Client } from "./client.ts";
 import type { Persona } from "./client.ts";
+import { watchIdle } from "./idle.ts";
 import { Jobs } from "./jobs.ts";
 import { Mishaps } from "./mishaps.ts";
 import type { Fault, Meets } from "./mishaps.ts";
@@ -102,6 +103,11 @@ export class World {
 
   /** All that goes wrong. */
   readonly mishaps: Mishaps;
+  /** By the prefix of their grants. */
+  readonly #byPrefix = new Map<string, Client>();
+  /** All before these are over. */
+  readonly #clientsAtLarge = { first: 0 };
+  readonly #jobsAtLarge = { first: 0 };
 
   constructor(readonly seed: number, { size = {}, cut = WHOLE, story = true }: Setting = {}) {
     this.size = size;
@@ -140,6 +146,7 @@ export class World {
     this.network.fate = () => null;
     this.network.down = false;
     this.jobs.well = true;
+    watchIdle(this);
   }
 
   /** Goes on while things go wrong: for so long, or until the cut has all be well. */
@@ -172,6 +179,8 @@ export class World {
       ...persona,
     });
     this.clients.push(client);
+    const { grantPrefix } = client.persona.config;
+    if (!this.#byPrefix.has(grantPrefix)) this.#byPrefix.set(grantPrefix, client);
     return client;
   }
 
@@ -215,13 +224,26 @@ export class World {
 
   /** The client that made `grant`. */
   clientOf(grant: string): Client | undefined {
-    const prefix = grant.slice(0, grant.lastIndexOf("-"));
-    return this.clients.find(({ persona }) => persona.config.grantPrefix === prefix);
+    return this.#byPrefix.get(grant.slice(0, grant.lastIndexOf("-")));
   }
 
   /** All that came have come to their end. */
   get isOver(): boolean {
-    return this.clients.every(({ over }) => over) && this.acquireJobs.every(({ over }) => over);
+    return this.#isEmpty(this.#clientsAtLarge, this.clients) &&
+      this.#isEmpty(this.#jobsAtLarge, this.acquireJobs);
+  }
+
+  /** The clients that came, but for most of those that are over. */
+  get atLarge(): readonly Client[] {
+    this.#isEmpty(this.#clientsAtLarge, this.clients);
+    return this.clients.slice(this.#clientsAtLarge.first);
+  }
+
+  /** True when all of `these` are over. It is asked after each event, where there may have been thousands. */
+  #isEmpty(atLarge: { first: number }, these: readonly { readonly over: boolean }[]): boolean {
+    while (these[atLarge.first]?.over) atLarge.first++;
+    for (let i = atLarge.first; i < these.length; i++) if (!these[i]?.over) return false;
+    return true;
   }
 
   /** Nobody works by `grant` any more, or ever will. */
