@@ -5,13 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { MUTANTS, mutated, placeOf } from "./mutant_list.ts";
+import { placeOf, withBug } from "../bugs/bug.ts";
+import { BUGS } from "../bugs/list.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The project in a folder of its own, with a bug in it. */
-async function withBug(name: string): Promise<AsyncDisposable & { readonly folder: string }> {
-  const bug = MUTANTS.find((one) => one.name === name);
+async function projectWith(name: string): Promise<AsyncDisposable & { readonly folder: string }> {
+  const bug = BUGS.find((one) => one.name === name);
   if (bug === undefined) throw new Error(`there is no bug "${name}"`);
   const folder = await mkdtemp(join(tmpdir(), "k8s-lock-simulate-"));
   for (
@@ -20,7 +21,7 @@ async function withBug(name: string): Promise<AsyncDisposable & { readonly folde
     await cp(join(ROOT, path), join(folder, path), { recursive: true });
   }
   const path = join(folder, placeOf(bug, folder));
-  await writeFile(path, mutated(bug, await readFile(path, "utf8")));
+  await writeFile(path, withBug(bug, await readFile(path, "utf8")));
   return { folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
 }
 
@@ -51,7 +52,7 @@ function words(line: string): string[] {
 }
 
 Deno.test("a bug by which two work at once is found, and told as a story with few clients and mishaps that can be made again", async () => {
-  await using project = await withBug("nobody waits after the deletion of a record");
+  await using project = await projectWith("nobody waits after the deletion of a record");
   const { code, output } = await simulate(project.folder, ["--seeds", "1-3000"]);
   assertEquals(code, 1, output);
   const [, clients, mishaps] = /clients (\d+) \(.*mishaps (\d+) \(/.exec(output) ?? [];
