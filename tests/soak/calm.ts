@@ -44,7 +44,7 @@ export class CalmLock implements AsyncDisposable {
       KUBECONFIG: kubeconfig,
       // What nobody needs any more is collected when this is full. With all of the machine's memory to fill V8 lets it lie for an hour, and
       // that looks like a leak: some 28 kB for each connection that is cut.
-      DENO_V8_FLAGS: "--max-old-space-size=40",
+      DENO_V8_FLAGS: "--max-old-space-size=96",
     };
     const ttl = ["--ttl", "2m"];
     const acquired = await new Program(["acquire", "calm-too", ...ttl, "-o", "json"], { env })
