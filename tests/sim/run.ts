@@ -1,5 +1,6 @@
 /** Runs of the simulation: each can be made again exactly, from what it is called by, whole or cut. */
 import { chaos } from "./chaos.ts";
+import { day } from "./day.ts";
 import { narrow } from "./narrow.ts";
 import { Violation } from "./referee.ts";
 import { restored } from "./restored.ts";
@@ -8,7 +9,7 @@ import { WHOLE, World } from "./world.ts";
 import type { Cut, Size } from "./world.ts";
 
 /** What can be played in a world, to its end. */
-export const PLAYS = { chaos, narrow, restored, v3 } satisfies Readonly<
+export const PLAYS = { chaos, day, narrow, restored, v3 } satisfies Readonly<
   Record<string, (world: World) => void>
 >;
 
