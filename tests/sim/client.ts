@@ -61,8 +61,6 @@ export class Client {
   readonly sawHeld = new Set<string>();
   /** The grants that it ever saw holding. */
   readonly sawHolding = new Set<string>();
-  /** When it went on last after it had been stopped. */
-  wentOnAt = -Infinity;
   /** When its machine woke last. */
   wokeAt = -Infinity;
   /** The same by its own monotonic clock. */
@@ -146,7 +144,6 @@ export class Client {
     this.#pausedUntil = this.world.time.now + ms;
     this.world.time.after(ms, () => {
       this.#pausedUntil = null;
-      this.wentOnAt = this.world.time.now;
       this.#wake();
       for (const happening of this.#inbox.splice(0)) this.#step(happening);
       this.#step({ kind: "tick" });

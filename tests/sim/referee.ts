@@ -16,9 +16,6 @@ import type { World } from "./world.ts";
 /** So many requests of one client in a second, deletions aside, are more than any situation needs. */
 const MOST_A_SECOND = 60;
 
-/** A list that somebody goes by was made no longer ago, in milliseconds: it was waited for, and may have shown what stood before. */
-const LISTED_MS = 8_000;
-
 /** A write that took longer is told to be late. */
 const LATE_MS = 500;
 
@@ -105,9 +102,7 @@ export class Referee {
       if (!before.turn.includes(grant)) this.#checkOrder(record, grant);
     }
     for (const grant of turn) {
-      if (before.turn.includes(grant)) continue;
-      this.#checkOrder(record, grant);
-      this.#checkTurn(record, grant);
+      if (!before.turn.includes(grant)) this.#checkOrder(record, grant);
     }
   }
 
@@ -234,52 +229,17 @@ export class Referee {
       const ticket = parseTicket(stored.text);
       // By number only those of one run are in line.
       if (isV3(record) && numberOf(ticket) !== newcomer.persona.config.orderKey) continue;
-      if (this.#isTouched(stored, made.revision)) continue;
+      // Somebody touched it, and its waiter has not yet written down which place it had, as far as all know.
+      const states = [stored, ...this.world.network.statesLately(stored.uid)];
+      const touched = ({ text, revision }: StoredTicket) =>
+        parseTicket(text).order_revision === null && revision !== made.revision;
+      if (states.some(touched)) continue;
       // It was touched before its waiter, whose create was not answered, ever read it: that place is nowhere any more.
       const place = ticket.order_revision ?? stored.revision;
       if (compareRevisions(place, made.revision) > 0) continue;
       if (ticket.priority < newcomer.persona.config.priority) continue;
       throw new Violation(`${grant} overtakes ${stored.grant}`);
     }
-  }
-
-  /** Whoever is named is the first of those whose tickets stood when the list was made that it was named by. */
-  #checkTurn(record: LockRecord, grant: string): void {
-    const { landing, isSentBy } = this.#writing();
-    if (landing === null || isV3(record) || landing.at - LISTED_MS < this.#restoredAt) return;
-    // It goes by what it had listed before it was stopped.
-    if (isSentBy === undefined || isSentBy.wentOnAt > landing.at - LISTED_MS) return;
-    const tickets = this.world.core.listTickets(OBJECT);
-    const named = tickets.find((one) => one.grant === grant);
-    if (named === undefined) return;
-    for (const stored of tickets) {
-      const made = this.#made.get(stored.uid);
-      if (made === undefined || made.at > landing.at - LISTED_MS || stored === named) continue;
-      if (record.turn.includes(stored.grant) || isSpent(record, stored.grant)) continue;
-      const client = this.world.clientOf(stored.grant);
-      if (client?.state.phase !== "waiting" || client.state.grant !== stored.grant) continue;
-      if (this.#isTouched(stored, made.revision)) continue;
-      const [mine, other] = [parseTicket(named.text), parseTicket(stored.text)];
-      const place = other.order_revision ?? stored.revision;
-      if (other.priority < mine.priority) continue;
-      const isFirst = compareRevisions(place, mine.order_revision ?? named.revision) < 0;
-      if (other.priority > mine.priority || isFirst) {
-        throw new Violation(`${grant} is named, and ${stored.grant} stands before it`);
-      }
-    }
-  }
-
-  #writing() {
-    const { landing } = this.world.network;
-    const isSentBy = this.world.clients.find(({ persona }) => persona.name === landing?.sender);
-    return { landing, isSentBy };
-  }
-
-  /** Somebody touched it, and its waiter has not yet written down which place it had, as far as all know. */
-  #isTouched(stored: StoredTicket, revision: string): boolean {
-    return [stored, ...this.world.network.statesLately(stored.uid)].some((one) =>
-      parseTicket(one.text).order_revision === null && one.revision !== revision
-    );
   }
 
   /** Is asked before work begins whether somebody who is not of ours works. */
